@@ -1,0 +1,1 @@
+"""The board: rows from run records, and how they are written."""

@@ -1,0 +1,119 @@
+"""Settings of a system: a dataclass of described fields, filled from `--set field=value`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from erc_bench.errors import ConfigError
+
+
+def option(default: Any, description: str, *, identity: bool = True) -> Any:
+    """A field of a system's config.
+
+    With `identity=False` the setting says how to compute and not what (an address, a number of connections):
+    runs that differ only in it are the same run.
+    """
+    return dataclasses.field(default=default, metadata={"description": description, "identity": identity})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """One setting as `systems show` prints it."""
+
+    name: str
+    type: str
+    default: Any
+    description: str
+
+
+def _type_name(annotation: Any) -> str:
+    if typing.get_origin(annotation) is typing.Literal:
+        return "|".join(str(value) for value in typing.get_args(annotation))
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("pathlib.", "")
+
+
+def describe(config_class: type[Any]) -> list[FieldInfo]:
+    """The settings of a config class, in order."""
+    hints = typing.get_type_hints(config_class)
+    return [
+        FieldInfo(f.name, _type_name(hints[f.name]), f.default, f.metadata.get("description", ""))
+        for f in dataclasses.fields(config_class)
+    ]
+
+
+def parse_settings(config_class: type[Any], settings: Sequence[str], *, owner: str) -> Any:
+    """Build a config from `field=value` strings.
+
+    Raises
+    ------
+    ConfigError
+        A setting without `=`, an unknown field (the nearest name is given), or a value of the wrong type.
+    """
+    values: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set must be field=value, got {setting!r}.")
+        values[name.strip()] = value
+    return build_config(config_class, values, owner=owner)
+
+
+def build_config(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> Any:
+    """Build a config from a mapping of field names to values (strings are converted to the field's type)."""
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = typing.get_type_hints(config_class)
+    known = [f.name for f in dataclasses.fields(config_class)]
+    converted: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            fields = ", ".join(known) or "none"
+            raise ConfigError(f"a setting of {owner} must be one of: {fields}; got {name!r}.{hint}")
+        if isinstance(value, str) and value.lower() == "none" and type(None) in typing.get_args(hints[name]):
+            converted[name] = None
+            continue
+        try:
+            converted[name] = TypeAdapter(hints[name]).validate_python(value)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise ConfigError(
+                f"the setting {name} of {owner} must be {_type_name(hints[name])}, got {value!r} ({why})."
+            ) from None
+    try:
+        return config_class(**converted)
+    except ValueError as error:  # a config's own __post_init__ found an impossible combination
+        raise ConfigError(f"the settings of {owner} do not fit together: {error}") from None
+
+
+def as_json(config: Any) -> dict[str, Any]:
+    """A config as plain JSON values."""
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(config).items()
+    }
+
+
+def changed_settings(config: Any) -> dict[str, Any]:
+    """The identity settings that differ from their defaults, as plain JSON values."""
+    values = as_json(config)
+    defaults = {f.name: f.default for f in dataclasses.fields(config)}
+    return {name: values[name] for name in _identity_fields(config) if getattr(config, name) != defaults[name]}
+
+
+def _identity_fields(config: Any) -> list[str]:
+    return [f.name for f in dataclasses.fields(config) if f.metadata.get("identity", True)]
+
+
+def config_hash(config: Any, *, targets: str) -> str:
+    """Twelve hex digits that name a configuration: its identity settings and which utterances it labels."""
+    values = as_json(config)
+    identity = {"config": {name: values[name] for name in _identity_fields(config)}, "targets": targets}
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Datasets: finding, reading, checking and downloading them."""

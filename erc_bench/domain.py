@@ -1,0 +1,130 @@
+"""Dialogues, utterances, label sets and datasets: the vocabulary of the whole package."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+class Target(NamedTuple):
+    """One utterance to label: the id of its dialogue and its turn, counted from 0."""
+
+    dialogue: str
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """What one speaker says in one turn; `label` is None where the harness withholds it."""
+
+    text: str
+    speaker: str
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A conversation: its utterances in order."""
+
+    id: str
+    utterances: tuple[Utterance, ...]
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def without_labels(self) -> Dialogue:
+        """The same dialogue as a system may see it at test time."""
+        return replace(self, utterances=tuple(replace(u, label=None) for u in self.utterances))
+
+    def targets(self) -> list[Target]:
+        """One target an utterance, in order."""
+        return [Target(self.id, turn) for turn in range(len(self))]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The labels of a dataset in their fixed order, and which of them means "no emotion"."""
+
+    names: tuple[str, ...]
+    neutral: str
+
+    def __post_init__(self) -> None:
+        if self.neutral not in self.names:
+            raise ValueError(f"neutral must be one of {self.names}, got {self.neutral!r}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """All labels but the neutral one."""
+        return tuple(name for name in self.names if name != self.neutral)
+
+    def index(self, name: str) -> int:
+        """Position of a label in `names`."""
+        return self.names.index(name)
+
+
+DAILYDIALOG_LABELS = LabelSet(
+    ("no emotion", "anger", "disgust", "fear", "happiness", "sadness", "surprise"), neutral="no emotion"
+)
+
+
+def content_fingerprint(labels: LabelSet, splits: Iterable[tuple[str, Sequence[Dialogue]]]) -> str:
+    """SHA-256 (hex) over label names and every id, speaker, text and label, in order.
+
+    Fields are length-prefixed, so that no two different contents can give the same bytes.
+    """
+    digest = hashlib.sha256()
+
+    def feed(*fields: str) -> None:
+        for text in fields:
+            data = text.encode()
+            digest.update(f"{len(data)}:".encode() + data)
+
+    feed(*labels.names, labels.neutral)
+    for name, dialogues in splits:
+        feed(name, str(len(dialogues)))
+        for dialogue in dialogues:
+            feed(dialogue.id, str(len(dialogue)))
+            for utterance in dialogue.utterances:
+                feed(utterance.speaker, utterance.text, utterance.label or "")
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labelled corpus in its official splits.
+
+    `fingerprint` is the SHA-256 of the content, computed from what was read and never copied from a file.
+    """
+
+    name: str
+    labels: LabelSet
+    train: tuple[Dialogue, ...]
+    validation: tuple[Dialogue, ...]
+    test: tuple[Dialogue, ...]
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        fingerprint = content_fingerprint(self.labels, [(name, self.split(name)) for name in SPLITS])
+        object.__setattr__(self, "fingerprint", fingerprint)
+
+    def split(self, name: Split) -> tuple[Dialogue, ...]:
+        """The dialogues of one split."""
+        splits: dict[Split, tuple[Dialogue, ...]] = {
+            "train": self.train,
+            "validation": self.validation,
+            "test": self.test,
+        }
+        return splits[name]
+
+
+def folded(text: str) -> str:
+    """Case and white space folded: the form in which two texts count as the same."""
+    return " ".join(text.casefold().split())

@@ -1,0 +1,115 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Task(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Count `amount` more units as done."""
+
+
+class Progress(Protocol):
+    """What the harness hands to systems so that long work can be watched."""
+
+    @contextmanager
+    def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        """A piece of work of `total` units (None: unknown), done when the block ends."""
+        yield _SilentTask()
+
+    def note(self, message: str) -> None:
+        """One line for the person who watches."""
+
+
+class _SilentTask:
+    def advance(self, amount: float = 1) -> None:
+        """Nothing to show."""
+
+
+class SilentProgress:
+    """Shows nothing: for tests and for use as a library."""
+
+    @contextmanager
+    def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        yield _SilentTask()
+
+    def note(self, message: str) -> None:
+        """Nothing to show."""
+
+
+class _LineTask:
+    def __init__(self, description: str, total: float | None, unit: str) -> None:
+        self.description, self.total, self.unit = description, total, unit
+        self.done = 0.0
+        self.started = self.last = time.monotonic()
+
+    def advance(self, amount: float = 1) -> None:
+        self.done += amount
+        now = time.monotonic()
+        if now - self.last >= SECONDS_BETWEEN_LINES:
+            self.last = now
+            self.print(now)
+
+    def print(self, now: float) -> None:
+        of = f"/{self.total:.0f} ({100 * self.done / self.total:.0f}%)" if self.total else ""
+        unit = f" {self.unit}" if self.unit else ""
+        print(f"{self.description}: {self.done:.0f}{of}{unit}, {now - self.started:.0f} s", file=sys.stderr, flush=True)
+
+
+class LineProgress:
+    """Plain lines, at most one every ten seconds a task and one at its end: for logs and pipes."""
+
+    @contextmanager
+    def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        task = _LineTask(description, total, unit)
+        yield task
+        task.print(time.monotonic())
+
+    def note(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+
+class _BarTask:
+    def __init__(self, bars: object, task_id: object) -> None:
+        self._bars, self._id = bars, task_id
+
+    def advance(self, amount: float = 1) -> None:
+        self._bars.advance(self._id, amount)  # type: ignore[attr-defined]
+
+
+class BarProgress:
+    """Bars drawn by rich on a terminal."""
+
+    @contextmanager
+    def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bars
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=Console(stderr=True)) as bars:
+            yield _BarTask(bars, bars.add_task(description, total=total))
+
+    def note(self, message: str) -> None:
+        print(message, file=sys.stderr, flush=True)
+
+
+def default_progress() -> Progress:
+    """Bars where stderr is a terminal, plain lines where it is not."""
+    return BarProgress() if sys.stderr.isatty() else LineProgress()

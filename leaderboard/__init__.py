@@ -1,0 +1,1 @@
+"""leaderboard of erc-bench, installed as `erc_bench.leaderboard`."""

@@ -1,0 +1,1 @@
+"""prompts of erc-bench, installed as `erc_bench.prompts`."""

@@ -1,0 +1,1 @@
+"""systems of erc-bench, installed as `erc_bench.systems`."""
