@@ -1,0 +1,212 @@
+"""Rows of the board, computed from run records: every number comes from predictions and gold labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erc_bench import metrics
+from erc_bench.bootstrap import Estimate, Interval, estimate, resample_weights
+from erc_bench.domain import Dataset, LabelSet
+from erc_bench.errors import DataCorruptError
+from erc_bench.protocols import SUBSETS, View, view
+from erc_bench.records import PREDICTIONS_FILE, Run, RunRecord, file_sha256, read_predictions
+from erc_bench.scoring import run_confusions
+from erc_bench.significance import ranks
+
+HEADLINE = ("micro_f1", "macro_f1", "mcc")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A metric of a row: mean over seeds, 95% interval, standard deviation over seeds (None with one seed)."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    deviation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the board, measured or published.
+
+    `rank` is empty for what is not ranked. `scores` maps metric names of `erc_bench.metrics.METRICS` to their
+    score; published rows have only what their source reports. `confusion` sums the seeds, (labels, labels + 1).
+    `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
+    `flags` are short warnings that belong beside the number.
+    """
+
+    title: str
+    dataset: str
+    protocol: str
+    subset: str
+    evidence: str
+    source: str
+    rank: str = ""
+    system: str = ""
+    summary: str = ""
+    seeds: int | None = None
+    scores: dict[str, Score] = field(default_factory=dict)
+    unusable_as_neutral: dict[str, float] = field(default_factory=dict)
+    per_label: dict[str, dict[str, float]] = field(default_factory=dict)
+    confusion: NDArray[np.int64] | None = None
+    without_support: tuple[str, ...] = ()
+    context: str = ""
+    context_tested: bool = False
+    floor: bool = False
+    parameters: int | None = None
+    train_seconds: float | None = None
+    utterances_per_second: float | None = None
+    flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One protocol and subset of a dataset: its rows, best first, and what they were computed on."""
+
+    dataset: str
+    protocol: str
+    subset: str
+    dialogues: int
+    utterances: int
+    rows: tuple[Row, ...]
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """The seeds of one configuration of one system: they share a row."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def record(self) -> RunRecord:
+        """The record of the first seed: what it says of the system holds for all."""
+        return self.runs[0].record
+
+
+def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
+    """Complete runs grouped by dataset, system, configuration and evidence, seeds in order."""
+    groups: dict[tuple[str, str, str, str], list[Run]] = {}
+    for run in runs:
+        record = run.record
+        if record.status == "complete":
+            key = (record.dataset, record.system, record.config_hash, record.evidence)
+            groups.setdefault(key, []).append(run)
+    return [RunGroup(tuple(sorted(group, key=lambda run: run.record.seed))) for _, group in sorted(groups.items())]
+
+
+def check_run(run: Run, dataset: Dataset) -> None:
+    """Refuse a run made on other data, or whose predictions are not those it finished with."""
+    record = run.record
+    if record.dataset_fingerprint != dataset.fingerprint:
+        raise DataCorruptError(
+            f"{run.folder} must have been made on {dataset.name} with fingerprint {dataset.fingerprint[:12]}…, got "
+            f"{record.dataset_fingerprint[:12]}…. Remove that run or make it again."
+        )
+    found = file_sha256(run.folder / PREDICTIONS_FILE)
+    if found != record.predictions_sha256:
+        raise DataCorruptError(
+            f"{run.folder / PREDICTIONS_FILE} must have SHA-256 {record.predictions_sha256[:12]}… as its run.json says, "
+            f"got {found[:12]}…: it was altered. Restore it, or make the run again with --overwrite."
+        )
+
+
+def sections(groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[str]) -> list[Section]:
+    """The measured sections of one dataset: a row a group, ranked, for each protocol and subset that has rows."""
+    mine = [group for group in groups if group.record.dataset == dataset.name]
+    predictions = {}
+    for group in mine:
+        for run in group.runs:
+            check_run(run, dataset)
+            predictions[run.folder] = read_predictions(run.folder)
+    found = []
+    for protocol in protocols:
+        applicable = [group for group in mine if protocol == "last-turn" or group.record.targets == "all"]
+        for subset in SUBSETS if applicable else ():
+            part = view(dataset, protocol, subset)
+            confusions = [
+                [run_confusions(dataset, part, predictions[run.folder]) for run in group.runs] for group in applicable
+            ]
+            found.append(_section(dataset, part, applicable, confusions))
+    return found
+
+
+def _section(
+    dataset: Dataset, part: View, groups: Sequence[RunGroup], confusions: Sequence[Sequence[NDArray[np.int64]]]
+) -> Section:
+    weights = resample_weights(len(part.dialogues))
+    estimates = [estimate(runs, dataset.labels, weights) for runs in confusions]
+    places = ranks(estimates)
+    rows = [
+        _row(dataset.labels, part, group, found, sum(run.sum(axis=0) for run in runs), place)
+        for group, found, runs, place in zip(groups, estimates, confusions, places, strict=True)
+    ]
+    order = sorted(range(len(rows)), key=lambda i: (-rows[i].scores["micro_f1"].value, rows[i].title))
+    return Section(
+        dataset.name,
+        part.protocol,
+        part.subset,
+        len(part.dialogues),
+        len(part),
+        tuple(rows[i] for i in order),
+        {rows[i].title: estimates[i] for i in order},
+    )
+
+
+def _row(labels: LabelSet, part: View, group: RunGroup, found: Estimate, confusion: Any, place: str) -> Row:
+    record = group.record
+    records = [run.record for run in group.runs]
+    values = {name: _score(found, name) for name in metrics.METRICS}
+    folded: dict[str, float] = {}
+    if confusion[:, -1].any():
+        as_neutral = metrics.scores(metrics.unusable_as_neutral(confusion, labels), labels)
+        folded = {name: float(as_neutral[name]) for name in HEADLINE}
+    by_label = metrics.per_label(confusion, labels)
+    missing = metrics.without_support(confusion, labels)
+    return Row(
+        title=record.title,
+        dataset=record.dataset,
+        protocol=part.protocol,
+        subset=part.subset,
+        evidence=record.evidence,
+        source=record.command,
+        rank=place,
+        system=record.system,
+        summary=record.summary,
+        seeds=len(records),
+        scores=values,
+        unusable_as_neutral=folded,
+        per_label={
+            label: {name: float(column[position]) for name, column in by_label.items()}
+            for position, label in enumerate(labels.names)
+        },
+        confusion=confusion,
+        without_support=missing,
+        context=record.context or "",
+        context_tested=bool(record.context_check and record.context_check.tested),
+        floor=record.floor,
+        parameters=record.parameters,
+        train_seconds=_mean([r.timings.get("train") for r in records]),
+        utterances_per_second=_mean([r.utterances_per_second for r in records]),
+        notes=tuple(dict.fromkeys(note for r in records for note in r.notes)),
+        commands=tuple(r.command for r in records),
+    )
+
+
+def _score(found: Estimate, name: str) -> Score:
+    interval: Interval = found.interval(name)
+    deviation = None if found.deviation is None else float(found.deviation[name])
+    return Score(float(found.score[name]), interval.low, interval.high, deviation)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

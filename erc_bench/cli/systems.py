@@ -1,0 +1,109 @@
+"""`erc-bench systems`: list, show, check and start a new one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from erc_bench.cli import options
+from erc_bench.config import describe
+from erc_bench.registry import system_class, system_names, system_origin
+
+
+@click.group(epilog="\b\nExamples:\n  erc-bench systems list\n  erc-bench systems show sentemocontext")
+def systems() -> None:
+    """List systems, show their settings, check one, or start a new one."""
+
+
+@systems.command("list", epilog="\b\nExample:\n  erc-bench systems list --json")
+@options.as_json
+def list_systems(as_json: bool) -> None:
+    """List all registered systems, built-in and installed by others."""
+    rows = []
+    for name in system_names():
+        info = system_class(name).info
+        rows.append({"name": name, "summary": info.summary, "context": info.context, "from": system_origin(name)})
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("name", "what it is", "context", "from", box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*row.values())
+    Console().print(table)
+
+
+@systems.command(epilog="\b\nExample:\n  erc-bench systems show minilm-classifier")
+@click.argument("name")
+@options.as_json
+def show(name: str, as_json: bool) -> None:
+    """Show one system: what it is, its reference, and every setting that --set can change."""
+    system = system_class(name)
+    info, fields = system.info, describe(system.Config)
+    if as_json:
+        content: dict[str, Any] = {
+            "name": info.name,
+            "summary": info.summary,
+            "reference": info.reference,
+            "context": info.context,
+            "licence": info.licence,
+            "from": system_origin(name),
+            "settings": [
+                {"name": f.name, "type": f.type, "default": f.default, "description": f.description} for f in fields
+            ],
+        }
+        click.echo(json.dumps(content, indent=2, default=str))
+        return
+    click.echo(f"{info.name}: {info.summary}")
+    click.echo(
+        f"reference: {info.reference}\ncontext: {info.context}\nlicence: {info.licence}\nfrom: {system_origin(name)}"
+    )
+    if not fields:
+        click.echo("settings: none")
+        return
+    table = Table("setting", "type", "default", "description", box=None, header_style="bold")
+    for f in fields:
+        table.add_row(
+            f.name, f.type, str(f.default).lower() if isinstance(f.default, bool) else str(f.default), f.description
+        )
+    Console().print(table)
+
+
+@systems.command(epilog="\b\nExample:\n  erc-bench systems check tfidf-logreg")
+@click.argument("name")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Check it with this setting; repeatable.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+def check(name: str, settings: tuple[str, ...], device: str) -> None:
+    """Run the conformance suite on a system: the contract every system must keep."""
+    from erc_bench.config import parse_settings
+    from erc_bench.conformance import check_system
+    from erc_bench.errors import SystemFailedError
+
+    system = system_class(name)
+    config = parse_settings(system.Config, settings, owner=name)
+    failed = 0
+    for result in check_system(system, config, device=device):
+        mark = {"passed": "ok  ", "failed": "FAIL", "not applicable": "n/a "}[result.outcome]
+        click.echo(f"{mark}  {result.name}{': ' + result.reason if result.reason else ''}")
+        failed += result.outcome == "failed"
+    if failed:
+        raise SystemFailedError(
+            f"the system {name} must keep the whole contract, but {failed} checks failed (see above)."
+        )
+    click.echo(f"{name} keeps the contract.")
+
+
+@systems.command(epilog="\b\nExample:\n  erc-bench systems new my-system && pip install -e my-system")
+@click.argument("name")
+@click.option("--output-dir", type=options.FOLDER, default=Path(), help="Where to write the new package.  [default: .]")
+def new(name: str, output_dir: Path) -> None:
+    """Write a small package with a system of your own: it installs, runs and is ready to be changed."""
+    from erc_bench.scaffold import write_package
+
+    folder = write_package(name, output_dir)
+    click.echo(f"Wrote {folder}. Next:\n  pip install -e {folder}\n  erc-bench systems check {name}")
+    click.echo(f"  erc-bench run --system {name} --dataset sample")
