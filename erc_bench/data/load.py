@@ -10,12 +10,11 @@ from pathlib import Path
 from erc_bench.data.archives import Layout
 from erc_bench.data.bundled import read_bundled
 from erc_bench.data.dailydialog import parse_split
-from erc_bench.data.locate import Place, layout_at, place_of, ways_out
+from erc_bench.data.locate import BUNDLED, Place, layout_at, place_of, ways_out
 from erc_bench.data.manifest import DatasetFacts, Manifest, SplitFacts, measure_split, package_manifest
 from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split
 from erc_bench.errors import DataCorruptError, DataError
 
-BUNDLED = "sample"
 MAX_PROBLEMS = 20
 
 
@@ -28,11 +27,19 @@ class Inspection:
     """
 
     facts: DatasetFacts
-    where: str
+    place: Place
     measured: Mapping[Split, SplitFacts]
     archives: Mapping[Split, str | None]
     problems: tuple[str, ...]
     dataset: Dataset | None
+
+    def refusal(self) -> DataCorruptError:
+        """The error that lists the problems (at most twenty) and what to do."""
+        lines = [f"- {problem}" for problem in self.problems[:MAX_PROBLEMS]]
+        if len(self.problems) > MAX_PROBLEMS:
+            lines.append(f"- and {len(self.problems) - MAX_PROBLEMS:,} more")
+        heading = f"{self.facts.name} in {self.place.folder} must be the official release, but:"
+        return DataCorruptError("\n".join([heading, *lines, ways_out(self.facts.name, self.place)]))
 
 
 def dataset_names() -> list[str]:
@@ -55,21 +62,10 @@ def load_dataset(name: str, *, data_dir: Path | None = None, manifest: Manifest 
     DataCorruptError
         It is there, but truncated, altered or mislabelled.
     """
-    facts = (manifest or package_manifest()).facts(name)
-    place = place_of(name, data_dir)
-    layout = None if name == BUNDLED else layout_at(name, place)
-    parts: dict[Split, tuple[Dialogue, ...]] = {}
-    problems: list[str] = []
-    for split in SPLITS:
-        parts[split], _, found = _read(layout, split)
-        problems += found
-    if not problems:
-        dataset = Dataset(name, DAILYDIALOG_LABELS, **parts)
-        if dataset.fingerprint == facts.fingerprint:
-            return dataset
-        for split in SPLITS:
-            problems += split_problems(facts, split, measure_split(DAILYDIALOG_LABELS, split, parts[split]))
-    raise refusal(name, problems, place)
+    inspection = inspect_dataset(name, data_dir=data_dir, manifest=manifest)
+    if inspection.dataset is None:
+        raise inspection.refusal()
+    return inspection.dataset
 
 
 def inspect_dataset(name: str, *, data_dir: Path | None = None, manifest: Manifest | None = None) -> Inspection:
@@ -97,9 +93,8 @@ def inspect_dataset(name: str, *, data_dir: Path | None = None, manifest: Manife
             continue
         measured[split] = measure_split(DAILYDIALOG_LABELS, split, parts[split])
         problems += found or split_problems(facts, split, measured[split])
-    where = "the package" if name == BUNDLED else str(place.folder)
     dataset = None if problems else Dataset(name, DAILYDIALOG_LABELS, **parts)
-    return Inspection(facts, where, measured, archives, tuple(problems), dataset)
+    return Inspection(facts, place, measured, archives, tuple(problems), dataset)
 
 
 def check_fingerprint(name: str, fingerprint: str, *, manifest: Manifest | None = None) -> None:
@@ -147,16 +142,6 @@ def split_problems(facts: DatasetFacts, split: Split, measured: SplitFacts) -> l
             "the counts are right, but a text, a label or the order differs."
         )
     return problems
-
-
-def refusal(name: str, problems: list[str], place: Place) -> DataCorruptError:
-    """The error that lists what is wrong with a dataset (at most twenty problems) and what to do."""
-    lines = [f"- {problem}" for problem in problems[:MAX_PROBLEMS]]
-    if len(problems) > MAX_PROBLEMS:
-        lines.append(f"- and {len(problems) - MAX_PROBLEMS:,} more")
-    advice = "Install erc-bench again." if name == BUNDLED else ways_out(name, place)
-    where = "in the package" if name == BUNDLED else f"in {place.folder}"
-    return DataCorruptError("\n".join([f"{name} {where} must be the official release, but:", *lines, advice]))
 
 
 def _read(layout: Layout | None, split: Split) -> tuple[tuple[Dialogue, ...], str | None, list[str]]:

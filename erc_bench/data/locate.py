@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 from erc_bench.data.archives import Layout, find_layout, holds_dailydialog
 from erc_bench.errors import DataMissingError
+from erc_bench.paths import download_dir
 
 DATA_DIR_VARIABLE = "ERC_BENCH_DATA_DIR"
-HOME_VARIABLE = "ERC_BENCH_HOME"
+BUNDLED = "sample"
 
 
 @dataclass(frozen=True)
@@ -21,23 +23,13 @@ class Place:
     named_by: str
 
 
-def home_dir() -> Path:
-    """Where the harness keeps what it downloads: ERC_BENCH_HOME, else the user's data folder (XDG)."""
-    given = os.environ.get(HOME_VARIABLE)
-    if given:
-        return Path(given)
-    # the XDG specification has relative paths ignored
-    base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "erc-bench"
-
-
-def download_dir(name: str) -> Path:
-    """Where `erc-bench data download NAME` puts a dataset."""
-    return home_dir() / "datasets" / name
-
-
 def place_of(name: str, data_dir: Path | None = None) -> Place:
-    """Which folder a dataset is read from: `data_dir`, else ERC_BENCH_DATA_DIR, else the download folder."""
+    """Which folder a dataset is read from: `data_dir`, else ERC_BENCH_DATA_DIR, else the download folder.
+
+    `sample` is always read from the package.
+    """
+    if name == BUNDLED:
+        return Place(Path(str(files("erc_bench.data"))) / BUNDLED, "the package")
     if data_dir is not None:
         return Place(data_dir, "--data-dir")
     given = os.environ.get(DATA_DIR_VARIABLE)
@@ -48,7 +40,7 @@ def place_of(name: str, data_dir: Path | None = None) -> Place:
 
 def is_present(place: Place) -> bool:
     """Whether something of the dataset lies there; says nothing of whether it is whole."""
-    return holds_dailydialog(place.folder)
+    return place.named_by == "the package" or holds_dailydialog(place.folder)
 
 
 def layout_at(name: str, place: Place) -> Layout:
@@ -67,6 +59,8 @@ def layout_at(name: str, place: Place) -> Layout:
 
 def ways_out(name: str, place: Place) -> str:
     """What to do about a dataset that is missing or damaged at a place."""
+    if place.named_by == "the package":
+        return "Install erc-bench again."
     if place.named_by == "the download folder":
         return (
             f"Get it with `erc-bench data download {name}` (--force to replace a damaged copy), or name the folder that "
