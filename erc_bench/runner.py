@@ -138,8 +138,8 @@ def _new_record(request: RunRequest) -> RunRecord:
 
 def _command(name: str, request: RunRequest, settings: Mapping[str, Any]) -> str:
     parts = ["erc-bench", "run", "--system", name, "--dataset", request.dataset.name, "--seed", str(request.seed)]
-    for field, value in settings.items():
-        parts += ["--set", f"{field}={value}"]
+    for name_of_field, value in settings.items():
+        parts += ["--set", f"{name_of_field}={value}"]
     if request.targets != "all":
         parts += ["--targets", request.targets]
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
