@@ -1,0 +1,34 @@
+# make run    set up and do the main job on the embedded sample
+# make test   set up and run the whole test suite
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+PYTEST_FLAGS ?= -n auto --dist loadscope
+
+.PHONY: run test lint setup clean
+
+run: $(READY)
+	$(BIN)/erc-bench run --system sentemocontext --dataset sample
+	$(BIN)/erc-bench leaderboard
+
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(READY)
+
+# constraints.txt pins exact versions; torch comes first so that nothing else can choose another build of it.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip setuptools torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--no-build-isolation --editable '.[dev,offline]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
