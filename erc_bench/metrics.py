@@ -10,7 +10,7 @@ answer is always wrong and never neutral. `unusable_as_neutral` gives the other 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,16 @@ from numpy.typing import NDArray
 from erc_bench.domain import LabelSet
 from erc_bench.errors import DataError
 
-METRICS = ("micro_f1", "macro_f1", "mcc", "macro_f1_all", "weighted_f1_all", "accuracy", "unusable_rate")
+# Every score with its lowest and highest possible value, which also tell its unit.
+METRICS: Mapping[str, tuple[float, float]] = {
+    "micro_f1": (0, 100),
+    "macro_f1": (0, 100),
+    "mcc": (-1, 1),
+    "macro_f1_all": (0, 100),
+    "weighted_f1_all": (0, 100),
+    "accuracy": (0, 100),
+    "unusable_rate": (0, 1),
+}
 
 
 def label_indices(names: Sequence[str], labels: LabelSet, *, what: str = "a gold label") -> NDArray[np.intp]:

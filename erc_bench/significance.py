@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.bootstrap import Estimate, Interval, percentile_interval
+from erc_bench.bootstrap import Estimate, Interval, Sampling, student_quantile
 
 ALPHA = 0.05
 POWER = 0.80
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Comparison:
     """Row A against row B on one metric, in the metric's unit.
 
     `difference` is A minus B; `interval` its 95% interval; `standard_error` its bootstrap standard error;
-    `p_value` two-sided; `detectable` the smallest true difference that a test set of this size shows in 80% of
-    cases at the 5% level.
+    `p_value` two-sided; `detectable` the smallest true difference that the test finds in 80% of test sets of
+    this size, at the 5% level.
     """
 
     metric: str
@@ -34,26 +34,46 @@ class Comparison:
 
 
 def compare(a: Estimate, b: Estimate, metric: str = "micro_f1") -> Comparison:
-    """Test two rows whose replicates share their weights."""
+    """Test whether two rows differ, dialogue by dialogue.
+
+    The difference over its bootstrap standard error is referred to Student's t distribution. This tests whether
+    the two scores are equal, and not the stronger claim that the two systems answer alike, which swapping their
+    answers would test. With several seeds a row stands for its training procedure (mean over seeds, whose spread
+    enters the standard error); with one seed, for that one trained system.
+
+    Raises
+    ------
+    ValueError
+        Rows that were not resampled with the same weights.
+    """
     if a.replicates[metric].shape != b.replicates[metric].shape or a.dialogues != b.dialogues:
-        raise ValueError("rows must be resampled with the same weights to be compared; estimate both with one array")
-    replicates = a.replicates[metric] - b.replicates[metric]
-    difference = a.score[metric] - b.score[metric]
-    error = float(replicates.std(ddof=1))
+        raise ValueError("rows must be resampled with the same weights to be compared: estimate both with one array")
+    one, other = a.sampling(metric), b.sampling(metric)
+    paired = Sampling(
+        one.value - other.value,
+        one.replicates - other.replicates,
+        one.leave_one_out - other.leave_one_out,
+        one.seed_terms + other.seed_terms,
+    )
+    error, freedom = paired.standard_error, paired.degrees_of_freedom()
     return Comparison(
         metric=metric,
-        difference=difference,
-        interval=percentile_interval(replicates),
+        difference=paired.value,
+        interval=paired.interval(),
         standard_error=error,
-        p_value=_p_value(difference, error),
-        detectable=(NormalDist().inv_cdf(1 - ALPHA / 2) + NormalDist().inv_cdf(POWER)) * error,
+        p_value=_p_value(paired.value, error, freedom, dialogues=a.dialogues),
+        detectable=(student_quantile(1 - ALPHA / 2, freedom) + student_quantile(POWER, freedom)) * error,
     )
 
 
-def _p_value(difference: float, error: float) -> float:
-    if error == 0:
-        return 1.0 if difference == 0 else 0.0
-    return math.erfc(abs(difference) / error / math.sqrt(2))
+def _p_value(difference: float, error: float, freedom: float, *, dialogues: int) -> float:
+    from scipy.special import ndtr, stdtr
+
+    if error < ROUNDING:
+        # One dialogue never varies, however the rows differ: it shows nothing.
+        return 1.0 if dialogues == 1 or abs(difference) < ROUNDING else 0.0
+    statistic = -abs(difference) / error
+    return float(2 * (stdtr(freedom, statistic) if math.isfinite(freedom) else ndtr(statistic)))
 
 
 def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
