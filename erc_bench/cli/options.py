@@ -17,7 +17,7 @@ def data_dir(function: Decorated) -> Decorated:
     """`--data-dir`: where the real data lies."""
     return click.option(
         "--data-dir",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        type=click.Path(path_type=Path),
         help="Folder with the dataset's archives or extracted folders. "
         "Default: ERC_BENCH_DATA_DIR, else the download folder.",
     )(function)

@@ -50,7 +50,9 @@ def split_from_archive(archive: bytes, split: Split, where: str) -> SplitFiles:
     if missing:
         held = ", ".join(sorted(filter(None, members))) or "nothing"
         raise DataCorruptError(f"{where} must hold {' and '.join(missing)}, got {held}.")
-    dialogues, emotions = (_member(archive, members[name], where) for name in text_names(split))
+    # every member, so that damage is found in those that nobody reads too
+    contents = {name: _member(archive, member, where) for name, member in members.items() if name}
+    dialogues, emotions = (contents[name] for name in text_names(split))
     return SplitFiles(split, where, dialogues, emotions, hashlib.sha256(archive).hexdigest())
 
 
@@ -115,9 +117,12 @@ def find_layout(folder: Path) -> Layout:
     DataMissingError
         There is nothing of it in the folder.
     """
-    layout = _layout(folder)
+    try:
+        layout = _layout(folder)
+        got = _listing(folder) if folder.exists() else "no such folder"
+    except OSError as error:
+        raise DataMissingError(f"{folder} must be a readable folder, got: {error.strerror}.") from None
     if layout is None:
-        got = "no such folder" if not folder.exists() else _listing(folder)
         raise DataMissingError(
             f"{folder} must hold train.zip, validation.zip and test.zip (or the folders train/, validation/ and test/, "
             f"or {OFFICIAL_ARCHIVE}), got {got}."
@@ -139,6 +144,8 @@ def _layout(folder: Path) -> Layout | None:
 
 
 def _listing(folder: Path) -> str:
+    if not folder.is_dir():
+        return "a file"
     names = sorted(path.name for path in folder.iterdir())
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     return shown or "an empty folder"
