@@ -1,0 +1,94 @@
+"""From a language model's free text to a label: the rules, in the order in which they are tried.
+
+Preparation: case is folded, quotes and dashes are made plain, Markdown signs dropped, and quoted passages of more
+than three words (the model repeating the utterance) cut out. A label is named by its own words or, for DailyDialog's
+labels, by the forms in `FORMS`; a name that stands in a row of names ("joy, anger or fear") is a list, not a choice.
+
+1. *Start*: the answer begins with one label: "Happiness. The speaker…".
+2. *Verdict*: the words emotion, label, answer or utterance, and in the same sentence "is", "is:", "would be", "must
+   be" or a colon, followed at once by one label: "The most fitting emotion here is: anger". The first verdict counts.
+3. *Only mention*: one single label is named in the whole text, however often. Names right after a negation ("not
+   happiness") do not count, nor does a sentence that holds "if" or "return" (the model repeating its instruction).
+
+Anything else is unusable: no label, never a default.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from erc_bench.domain import LabelSet
+
+# Words of the same root (and "neutral"), nothing broader: joy may be happiness, but a model can be asked to say so.
+FORMS: dict[str, tuple[str, ...]] = {
+    "no emotion": ("no emotions", "neutral"),
+    "anger": ("angry",),
+    "disgust": ("disgusted",),
+    "fear": ("fearful",),
+    "happiness": ("happy",),
+    "sadness": ("sad",),
+    "surprise": ("surprised",),
+}
+PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "`": "'", "–": "-", "—": "-", "*": "", "_": " "})
+LONG_QUOTE = re.compile(r'"(?:[^\s"]+\s+){3,}[^"]*"')
+RESTATED = re.compile(r"[^.!?\n]*\b(?:if|return)\b[^.!?\n]*[.!?\n]?")
+RELEASED_CUE = "is:"
+RELEASED_FALLBACK = "happiness"
+
+
+class _Rules:
+    """The rules compiled for one label set."""
+
+    def __init__(self, labels: LabelSet) -> None:
+        self.label_of = {
+            form: name for name in labels.names for form in (name.casefold().replace("_", " "), *FORMS.get(name, ()))
+        }
+        forms = "|".join(re.escape(form) for form in sorted(self.label_of, key=len, reverse=True))
+        name = rf"(?<!\w)(?:{forms})(?!\w)"
+        one = rf"""["'(\[]*(?P<label>{name})(?!["')\]]*\s*(?:,|/|\band\b|\bor\b)\s*(?:and\s|or\s)?["'(\[]*{name})"""
+        self.start = re.compile(rf"[\s\-:.>#]*{one}")
+        self.verdict = re.compile(
+            rf"\b(?:emotion|label|answer|utterance)\b[^.!?\n]{{0,200}}?(?:\bis|\bbe|:)\s*:?\s*[-\s]*{one}"
+        )
+        self.mention = re.compile(
+            rf"(?P<negation>(?:\bnot|\bnever|n't|\bwithout|\brather than|\binstead of)\s+(?:any\s|an?\s|the\s|of\s)?\s*)?{one}"
+        )
+        self.any_name = re.compile(name)
+
+    def parse(self, answer: str) -> str | None:
+        text = unicodedata.normalize("NFKC", answer).translate(PLAIN).casefold()
+        text = LONG_QUOTE.sub(" ", text)
+        if match := self.start.match(text):
+            return self.label_of[match["label"]]
+        text = RESTATED.sub(" ", text)
+        if match := self.verdict.search(text):
+            return self.label_of[match["label"]]
+        return self._only_mention(text)
+
+    def _only_mention(self, text: str) -> str | None:
+        negated = {match.start("label") for match in self.mention.finditer(text) if match["negation"]}
+        named = {self.label_of[match[0]] for match in self.any_name.finditer(text) if match.start() not in negated}
+        return named.pop() if len(named) == 1 else None
+
+
+@lru_cache
+def _rules(labels: LabelSet) -> _Rules:
+    return _Rules(labels)
+
+
+def parse_answer(answer: str, labels: LabelSet) -> str | None:
+    """The label that a free-text answer gives by the rules above; None when it gives none or several."""
+    return _rules(labels).parse(answer)
+
+
+def released_rule(answer: str, labels: LabelSet) -> str:
+    """The rule of the paper's released code: the first label after the first "is:", case-sensitive, else happiness.
+
+    An answer without "is:" is therefore happiness whatever it says. Written from a description of that code, to
+    reproduce and explain its rows; it never leaves an answer unusable.
+    """
+    said = answer.partition(RELEASED_CUE)[2]
+    named = [(said.find(name), name) for name in labels.names if name in said]
+    return min(named)[1] if named else RELEASED_FALLBACK
