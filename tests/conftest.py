@@ -1,14 +1,25 @@
-"""Fixtures shared by all tests: the datasets."""
+"""Fixtures shared by all tests: the datasets, and a small invented release with a server to download it from."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import io
 import os
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from erc_bench.data import load_dataset
-from erc_bench.domain import Dataset
+from erc_bench.data.archives import SplitFiles
+from erc_bench.data.dailydialog import parse_split
+from erc_bench.data.manifest import DatasetFacts, Manifest, Mirror, SplitFacts, measure
+from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Split
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +39,164 @@ def dailydialog(dailydialog_dir: Path) -> Dataset:
 @pytest.fixture(scope="session")
 def sample() -> Dataset:
     return load_dataset("sample")
+
+
+def zipped(files: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """A zip archive with the same bytes whenever it holds the same files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, compression)
+    return buffer.getvalue()
+
+
+# invented sentences; the emotions are chosen so that no two splits have the same counts
+TINY_TEXTS: dict[Split, list[tuple[str, str]]] = {
+    "train": [
+        ("Did the parcel come ? __eou__ Yes , this morning ! __eou__", "0 4 "),
+        ("Who left the gate open ? __eou__ Not me . __eou__ The goat is gone . __eou__", "1 0 5"),
+        ("A wasp ! __eou__ It’s only a hoverfly .\x85 Look . __eou__", "3 0 "),
+    ],
+    "validation": [("That milk is green . __eou__ Ugh ! __eou__", "0 2")],
+    "test": [
+        ("Guess who called . __eou__ Marta ? Really ? __eou__", "0 6 "),
+        ("The train is late . __eou__", "0 "),
+    ],
+}
+
+
+class TinyRelease:
+    """A release like DailyDialog's, with a handful of invented dialogues, and the manifest it satisfies."""
+
+    def __init__(self) -> None:
+        self.texts = {
+            split: (
+                "".join(f"{text}\n" for text, _ in rows).encode(),
+                "".join(f"{emotions}\n" for _, emotions in rows).encode(),
+            )
+            for split, rows in TINY_TEXTS.items()
+        }
+        self.archives = {split: self.archive(split, *self.texts[split]) for split in SPLITS}
+        self.single = zipped({f"ijcnlp_dailydialog/{split}.zip": self.archives[split] for split in SPLITS})
+        parts = {split: parse_split(SplitFiles(split, "memory", *self.texts[split]))[0] for split in SPLITS}
+        self.dataset = Dataset("dailydialog", DAILYDIALOG_LABELS, **parts)
+        self.manifest = self.manifest_with()
+
+    @staticmethod
+    def archive(split: Split, dialogues: bytes, emotions: bytes, *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+        return zipped(
+            {
+                f"{split}/": b"",
+                f"{split}/dialogues_act_{split}.txt": b"1 2\n",
+                f"{split}/dialogues_emotion_{split}.txt": emotions,
+                f"{split}/dialogues_{split}.txt": dialogues,
+            },
+            compression=compression,
+        )
+
+    def manifest_with(self, *mirrors: Mirror) -> Manifest:
+        splits: dict[Split, SplitFacts] = {
+            split: dataclasses.replace(facts, archive_sha256=hashlib.sha256(self.archives[split]).hexdigest())
+            for split, facts in measure(self.dataset).items()
+        }
+        facts = DatasetFacts(
+            name="dailydialog",
+            title="Invented dialogues",
+            licence="CC0",
+            reference="none",
+            link="https://example.org",
+            fingerprint=self.dataset.fingerprint,
+            splits=splits,
+            mirrors=mirrors,
+        )
+        return Manifest({"dailydialog": facts})
+
+    def write_archives(self, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for split in SPLITS:
+            (folder / f"{split}.zip").write_bytes(self.archives[split])
+        return folder
+
+    def write_texts(self, folder: Path) -> Path:
+        for split in SPLITS:
+            (folder / split).mkdir(parents=True, exist_ok=True)
+            dialogues, emotions = self.texts[split]
+            (folder / split / f"dialogues_{split}.txt").write_bytes(dialogues)
+            (folder / split / f"dialogues_emotion_{split}.txt").write_bytes(emotions)
+        return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_release() -> TinyRelease:
+    return TinyRelease()
+
+
+@dataclass
+class FileServer:
+    """A local web server: `files` by path; a path in `broken` stops halfway that many times before it works.
+
+    `hang` makes a path send half of its bytes and then wait until the server is closed.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    broken: dict[str, int] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)
+    hang: set[str] = field(default_factory=set)
+    requested: list[str] = field(default_factory=list)
+    half_sent: threading.Event = field(default_factory=threading.Event)
+    closing: threading.Event = field(default_factory=threading.Event)
+    port: int = 0
+
+    def url(self, path: str = "") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def mirror(self, path: str = "", name: str = "a mirror") -> Mirror:
+        return Mirror(name, self.url(path))
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        path = handler.path
+        self.requested.append(path)
+        content = self.files.get(path, b"not here")
+        handler.send_response(self.statuses.get(path, 200 if path in self.files else 404))
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        breaks = self.broken.get(path, 0)
+        if breaks or path in self.hang:
+            content = content[: len(content) // 2]
+            self.broken[path] = max(0, breaks - 1)
+            handler.close_connection = True
+        handler.wfile.write(content)
+        if path in self.hang:
+            handler.wfile.flush()
+            self.half_sent.set()
+            self.closing.wait(60)
+
+
+@pytest.fixture
+def file_server() -> Iterator[FileServer]:
+    served = FileServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.answer(self)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing on stderr."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    served.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield served
+    served.closing.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the harness of its own, and no data folder from the environment."""
+    monkeypatch.setenv("ERC_BENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ERC_BENCH_DATA_DIR", raising=False)
+    return tmp_path / "home"

@@ -28,10 +28,19 @@ def read_bundled(split: Split) -> tuple[Dialogue, ...]:
     file = bundled_file(split)
     if not file.is_file():
         raise DataMissingError(f"{file} must come with erc-bench, got no such file. Install erc-bench again.")
-    return tuple(
-        _dialogue(line, f"line {number} of {file}")
-        for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1)
-    )
+    return parse_bundled(file.read_text("utf-8"), str(file))
+
+
+def parse_bundled(text: str, where: str) -> tuple[Dialogue, ...]:
+    """The dialogues of a JSONL text; `where` names it in errors.
+
+    Raises
+    ------
+    DataCorruptError
+        A line is not a dialogue with known labels.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    return tuple(_dialogue(line, f"line {number} of {where}") for number, line in enumerate(lines, start=1))
 
 
 def _dialogue(line: str, where: str) -> Dialogue:
