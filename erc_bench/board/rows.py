@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from erc_bench import metrics
 from erc_bench.bootstrap import Estimate, Interval, estimate, resample_weights
 from erc_bench.domain import Dataset, LabelSet
-from erc_bench.errors import DataCorruptError
+from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.protocols import SUBSETS, View, view
 from erc_bench.records import PREDICTIONS_FILE, Run, RunRecord, file_sha256, read_predictions
 from erc_bench.scoring import run_confusions
@@ -38,7 +39,8 @@ class Row:
     `rank` is empty for what is not ranked. `scores` maps metric names of `erc_bench.metrics.METRICS` to their
     score; published rows have only what their source reports. `confusion` sums the seeds, (labels, labels + 1).
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
-    `flags` are short warnings that belong beside the number.
+    `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number
+    (`erc_bench.board.published.FLAGS` explains those of published rows).
     """
 
     title: str
@@ -50,6 +52,7 @@ class Row:
     rank: str = ""
     system: str = ""
     summary: str = ""
+    reference: str = ""
     seeds: int | None = None
     scores: dict[str, Score] = field(default_factory=dict)
     unusable_as_neutral: dict[str, float] = field(default_factory=dict)
@@ -81,6 +84,30 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Board:
+    """All that the boards show of one dataset, in every format.
+
+    `sizes` maps each split to its numbers of dialogues and utterances. `sections` are in the order of protocols,
+    and `all` before `unseen`; `published` rows are in the order of their source, and never ranked.
+    """
+
+    dataset: str
+    fingerprint: str
+    sizes: Mapping[str, tuple[int, int]]
+    labels: LabelSet
+    sections: tuple[Section, ...]
+    published: tuple[Row, ...] = ()
+
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that have measured rows, in order."""
+        return tuple(dict.fromkeys(section.protocol for section in self.sections))
+
+    def section(self, protocol: str, subset: str) -> Section:
+        """The section of one protocol and subset."""
+        return next(found for found in self.sections if (found.protocol, found.subset) == (protocol, subset))
+
+
+@dataclass(frozen=True, slots=True)
 class RunGroup:
     """The seeds of one configuration of one system: they share a row."""
 
@@ -103,13 +130,37 @@ def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
     return [RunGroup(tuple(sorted(group, key=lambda run: run.record.seed))) for _, group in sorted(groups.items())]
 
 
+def titles(groups: Sequence[RunGroup]) -> list[str]:
+    """One title a group, in order; groups of a dataset that would share one carry their configuration's hash."""
+    shared = Counter((group.record.dataset, group.record.title) for group in groups)
+    found = []
+    for group in groups:
+        record = group.record
+        unique = shared[record.dataset, record.title] == 1
+        found.append(record.title if unique else f"{record.title} [{record.config_hash}]")
+    return found
+
+
 def check_run(run: Run, dataset: Dataset) -> None:
-    """Refuse a run made on other data, or whose predictions are not those it finished with."""
+    """Refuse a run made on other data, or whose predictions are not those it finished with.
+
+    Raises
+    ------
+    DataMissingError
+        The run has no predictions.
+    DataCorruptError
+        Another fingerprint, or another SHA-256 of the predictions, than the record says.
+    """
     record = run.record
     if record.dataset_fingerprint != dataset.fingerprint:
         raise DataCorruptError(
             f"{run.folder} must have been made on {dataset.name} with fingerprint {dataset.fingerprint[:12]}…, got "
             f"{record.dataset_fingerprint[:12]}…. Remove that run or make it again."
+        )
+    if not (run.folder / PREDICTIONS_FILE).is_file():
+        raise DataMissingError(
+            f"the complete run in {run.folder} must hold {PREDICTIONS_FILE}, got none. Restore it, or make the run again "
+            "with --overwrite."
         )
     found = file_sha256(run.folder / PREDICTIONS_FILE)
     if found != record.predictions_sha256:
@@ -122,6 +173,7 @@ def check_run(run: Run, dataset: Dataset) -> None:
 def sections(groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[str]) -> list[Section]:
     """The measured sections of one dataset: a row a group, ranked, for each protocol and subset that has rows."""
     mine = [group for group in groups if group.record.dataset == dataset.name]
+    named = list(zip(titles(mine), mine, strict=True))
     predictions = {}
     for group in mine:
         for run in group.runs:
@@ -129,18 +181,22 @@ def sections(groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[s
             predictions[run.folder] = read_predictions(run.folder)
     found = []
     for protocol in protocols:
-        applicable = [group for group in mine if protocol == "last-turn" or group.record.targets == "all"]
+        applicable = [pair for pair in named if protocol == "last-turn" or pair[1].record.targets == "all"]
         for subset in SUBSETS if applicable else ():
             part = view(dataset, protocol, subset)
             confusions = [
-                [run_confusions(dataset, part, predictions[run.folder]) for run in group.runs] for group in applicable
+                [run_confusions(dataset, part, predictions[run.folder]) for run in group.runs]
+                for _, group in applicable
             ]
             found.append(_section(dataset, part, applicable, confusions))
     return found
 
 
 def _section(
-    dataset: Dataset, part: View, groups: Sequence[RunGroup], confusions: Sequence[Sequence[NDArray[np.int64]]]
+    dataset: Dataset,
+    part: View,
+    groups: Sequence[tuple[str, RunGroup]],
+    confusions: Sequence[Sequence[NDArray[np.int64]]],
 ) -> Section:
     weights = resample_weights(len(part.dialogues))
     estimates = [estimate(runs, dataset.labels, weights) for runs in confusions]
@@ -161,7 +217,8 @@ def _section(
     )
 
 
-def _row(labels: LabelSet, part: View, group: RunGroup, found: Estimate, confusion: Any, place: str) -> Row:
+def _row(labels: LabelSet, part: View, named: tuple[str, RunGroup], found: Estimate, confusion: Any, place: str) -> Row:
+    title, group = named
     record = group.record
     records = [run.record for run in group.runs]
     values = {name: _score(found, name) for name in metrics.METRICS}
@@ -172,7 +229,7 @@ def _row(labels: LabelSet, part: View, group: RunGroup, found: Estimate, confusi
     by_label = metrics.per_label(confusion, labels)
     missing = metrics.without_support(confusion, labels)
     return Row(
-        title=record.title,
+        title=title,
         dataset=record.dataset,
         protocol=part.protocol,
         subset=part.subset,
@@ -181,6 +238,7 @@ def _row(labels: LabelSet, part: View, group: RunGroup, found: Estimate, confusi
         rank=place,
         system=record.system,
         summary=record.summary,
+        reference=record.reference,
         seeds=len(records),
         scores=values,
         unusable_as_neutral=folded,
