@@ -98,7 +98,7 @@ class _Checks:
     # Each check is a method; its first docstring line is the statement that a user reads.
 
     def check_info(self) -> None:
-        """Info names the system, says what it is, where it comes from and its licence"""
+        """Info names the system, what it is, its reference and its licence"""
         info = self.system.info
         empty = [name for name in ("name", "summary", "reference", "licence") if not getattr(info, name).strip()]
         _require(not empty, f"info.{' and info.'.join(empty)} must not be empty")

@@ -6,7 +6,7 @@ dialogue is replaced; a system that reads the past must answer the same when the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from erc_bench.domain import Dialogue, Target
@@ -54,14 +54,13 @@ def check_context(system: System, dialogues: Sequence[Dialogue], *, progress: Pr
         return ContextCheck(tested=False, reason="answers are sampled: two answers may differ for that reason alone")
     sample = [dialogue for dialogue in dialogues if len(dialogue) >= 3][:SAMPLE_DIALOGUES]
     targets = [target for dialogue in sample for target in dialogue.targets()]
-    silent = SilentProgress()
-    full = _by_target(system.predict(sample, targets, progress=silent))
-    progress = progress or silent
+    full = _answers(system, sample, targets)
+    progress = progress or SilentProgress()
     with progress.task("Checking the claimed context", total=len(targets), unit="utterances") as task:
         for dialogue in sample:
             for target in dialogue.targets():
                 shortened = withheld(dialogue, target.turn, system.context)
-                answer = _by_target(system.predict([shortened], [target], progress=silent))[target]
+                answer = _answers(system, [shortened], [target])[target]
                 if _differs(full[target], answer):
                     raise SystemFailedError(
                         f"the system {system.info.name} says that it reads context={system.context}, but its answer for "
@@ -72,8 +71,15 @@ def check_context(system: System, dialogues: Sequence[Dialogue], *, progress: Pr
     return ContextCheck(tested=True, targets=len(targets))
 
 
-def _by_target(predictions: Iterable[Prediction]) -> dict[Target, Prediction]:
-    return {prediction.target: prediction for prediction in predictions}
+def _answers(system: System, dialogues: Sequence[Dialogue], targets: Sequence[Target]) -> dict[Target, Prediction]:
+    found = {answer.target: answer for answer in system.predict(dialogues, targets, progress=SilentProgress())}
+    missing = [target for target in targets if target not in found]
+    if missing:
+        raise SystemFailedError(
+            f"the system {system.info.name} must answer every target, got no prediction for {len(missing)} of "
+            f"{len(targets)}, for example {missing[0]}."
+        )
+    return found
 
 
 def _differs(first: Prediction, second: Prediction) -> bool:

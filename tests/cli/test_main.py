@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import click
+import pytest
+
+from erc_bench import cli
+from erc_bench.errors import DataMissingError, SystemFailedError, VerificationError
+
+
+def exit_code(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(list(arguments))
+    return int(caught.value.code or 0)
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def command(**_: object) -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "shown"),
+    [
+        (DataMissingError("no data"), 3, "error: no data"),
+        (SystemFailedError("broke"), 4, "error: broke"),
+        (VerificationError("differs"), 6, "error: differs"),
+        (KeyboardInterrupt(), 130, "run the same command again to resume"),
+        (click.Abort(), 130, "interrupted"),
+        (ZeroDivisionError("oops"), 1, "This is a bug in erc-bench"),
+    ],
+)
+def test_exit_codes(
+    error: BaseException,
+    code: int,
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    broken = click.Command("systems", callback=raising(error))
+    monkeypatch.setattr(cli.LazyGroup, "get_command", lambda *_: broken)
+    assert exit_code("systems") == code
+    output = capsys.readouterr()
+    assert shown in output.err
+    assert ("Traceback" in output.err) == (code == 1), "only a bug shows a traceback"
+    assert not output.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run",),
+        ("run", "--system", "constant", "--dataset", "sample", "--seed", "1", "--seeds", "0-2"),
+        ("run", "--system", "constant", "--dataset", "sample", "--seeds", "5-2"),
+        ("run", "--system", "constnt", "--dataset", "sample"),
+        ("run", "--system", "constant", "--dataset", "smple"),
+        ("run", "--system", "constant", "--dataset", "sample", "--set", "lable=fear"),
+        ("no-such-command",),
+        ("systems", "show", "no-such-system"),
+    ],
+)
+def test_nonsense_is_a_usage_error(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(*arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def commands(group: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(group, click.Group):
+        return [path]
+    context = click.Context(group)
+    found = [path]
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        found += commands(command, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize("path", commands(cli.cli), ids=" ".join)
+def test_every_help_has_an_example(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(*path, "--help") == 0
+    output = capsys.readouterr().out
+    assert "Example" in output
+    assert f"erc-bench {' '.join(path)}".strip() in output.partition("Example")[2]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["systems", "list"], ["systems", "show", "sentemocontext"], ["leaderboard", "--help"]]
+)
+def test_light_commands_import_no_torch(arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom erc_bench.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'transformers', 'sklearn', 'matplotlib', 'sentence_transformers'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

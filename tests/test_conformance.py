@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from erc_bench.conformance import CheckResult, check_system
+from erc_bench.domain import Dialogue, Target
+from erc_bench.progress import Progress
+from erc_bench.registry import system_class, system_names
+from erc_bench.system import Prediction, System, SystemInfo
+
+# Systems whose check needs what a test machine does not have are declared here with the reason.
+NOT_HERE: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_registered_systems_keep_the_contract(name: str) -> None:
+    if name in NOT_HERE:
+        pytest.skip(NOT_HERE[name])
+    failed = [
+        f"{result.name}: {result.reason}" for result in check_system(system_class(name)) if result.outcome == "failed"
+    ]
+    assert not failed
+
+
+class Bad(System):
+    """Breaks most of the contract: answers depend on how many targets are asked, and one target is forgotten."""
+
+    info = SystemInfo("bad", "", "nobody", "utterance", "CC0-1.0")
+
+    def predict(
+        self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+    ) -> Iterator[Prediction]:
+        for target in targets[:-1]:
+            yield Prediction(*target, self.labels.names[len(targets) % 7], {"joy": 1.0})
+
+
+def test_a_bad_system_is_found_out() -> None:
+    results: list[CheckResult] = check_system(Bad)
+    failed = {result.name: result.reason for result in results if result.outcome == "failed"}
+    assert (
+        "info.summary must not be empty"
+        in failed["Info names the system, says what it is, where it comes from and its licence"]
+    )
+    assert "answered" in failed["Predict answers every target once and nothing else"]
+    assert "'joy'" in failed["Labels and scores name labels of the dataset only, or no usable answer (None)"]
+    assert any("subset of targets" in name for name in failed)
