@@ -30,10 +30,10 @@ def run_folder(folder: Path) -> Path:
     return next(folder.glob("results/sample/*/*/seed-0"))
 
 
-def kill_when(process: subprocess.Popen[bytes], path: Path, pattern: str, delay: float) -> None:
-    """Kill the process `delay` seconds after a file that matches the pattern appears."""
+def kill_when(process: subprocess.Popen[bytes], path: Path, pattern: str, delay: float, since: float) -> None:
+    """Kill the process `delay` seconds after a path that matches the pattern is written."""
     deadline = time.monotonic() + 120
-    while not list(path.glob(pattern)):
+    while not any(found.stat().st_mtime >= since for found in path.glob(pattern)):
         assert process.poll() is None, "the run ended before the moment it was to be killed at"
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -62,9 +62,8 @@ def test_a_trained_system_killed_at_any_moment(tmp_path: Path) -> None:
     killed.mkdir()
     trained_at: float | None = None
     for pattern, delay in MOMENTS:
-        process = start(killed, "sentemocontext")
-        if process.poll() is None:
-            kill_when(process, killed, pattern, delay)
+        since = time.time()
+        kill_when(start(killed, "sentemocontext"), killed, pattern, delay, since)
         model = run_folder(killed) / "model"
         if model.is_dir():
             changed = max(path.stat().st_mtime for path in model.iterdir())
