@@ -97,6 +97,7 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
                 return RunOutcome(Run(folder, earlier), already_complete=True)
             record.started = earlier.started
         write_record(folder, record)
+        progress.note(f"Running {record.title} on {record.dataset}, seed {record.seed}")
         try:
             finished = _Execution(request, folder, record, progress).run()
         except BaseException as error:
