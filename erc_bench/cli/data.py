@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ import click
 from erc_bench.cli import options
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from erc_bench.data.audit import Audit
     from erc_bench.data.load import Inspection
     from erc_bench.data.manifest import Manifest
 
@@ -57,6 +61,13 @@ def list_datasets(ctx: click.Context, as_json: bool) -> None:
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
         return
     click.echo("\n\n".join(_described(entry) for entry in entries))
+
+
+def _console() -> Console:
+    """A console that wraps no table where there is no terminal whose width it would have to fit."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def _described(entry: dict[str, Any]) -> str:
@@ -154,7 +165,6 @@ def _verified(inspection: Inspection) -> dict[str, Any]:
 
 
 def _print_verified(inspection: Inspection) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     facts = inspection.facts
@@ -166,7 +176,7 @@ def _print_verified(inspection: Inspection) -> None:
         table.add_row(row, *(_count_cell(inspection, split, row) for split in facts.splits))
     table.add_row("archive", *(_archive(inspection, split) for split in facts.splits))
     table.add_row("content", *(_content(inspection, split) for split in facts.splits))
-    Console(highlight=False).print(table)
+    _console().print(table)
     if inspection.dataset:
         click.echo(f"{facts.name} in {inspection.place.folder} is complete and unaltered.")
         click.echo(f"fingerprint {inspection.dataset.fingerprint}")
@@ -199,3 +209,72 @@ def _content(inspection: Inspection, split: Any) -> str:
         and inspection.measured[split].fingerprint == inspection.facts.splits[split].fingerprint
     )
     return "ok" if same else "[red]differs[/red]"
+
+
+@data.command(
+    epilog="\b\nExamples:\n  erc-bench data audit dailydialog\n  erc-bench data audit sample --json > audit.json"
+)
+@click.argument("name")
+@options.data_dir
+@options.as_json
+@click.pass_context
+def audit(ctx: click.Context, name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Find what a dataset repeats, across splits and within them, and how far repeated labels agree.
+
+    Test dialogues that stand in the training split favour systems that memorise. The labels of a dialogue that was
+    annotated twice, scored against each other, estimate what annotators themselves reach.
+    """
+    from erc_bench.data.audit import audit as audited
+    from erc_bench.data.load import load_dataset
+    from erc_bench.progress import default_progress
+
+    dataset = load_dataset(name, data_dir=data_dir, manifest=_manifest(ctx))
+    outcome = audited(dataset, progress=default_progress())
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(outcome), indent=2))
+    else:
+        _print_audit(outcome)
+
+
+def _print_audit(outcome: Audit) -> None:
+    from rich.table import Table
+
+    console = _console()
+    for what, repeats in (("dialogues", outcome.dialogues), ("utterances", outcome.utterances)):
+        table = Table(what, box=None, header_style="bold")
+        for column in ("all", "equal", "", "equal or near", ""):
+            table.add_column(column, justify="right")
+        for row in repeats:
+            where = f"{row.of}, in {row.among}" if row.of != row.among else f"{row.of}, repeated in it"
+            counts = (cell for count in (row.exact, row.near) for cell in (f"{count:,}", _share(count, row.total)))
+            table.add_row(where, f"{row.total:,}", *counts)
+        console.print(table, "")
+    conflicts = outcome.conflicts
+    click.echo(
+        f"Of {conflicts.texts_repeated:,} utterance texts that occur more than once (in {conflicts.utterances_repeated:,} "
+        f"utterances), {conflicts.texts_in_conflict:,} have different labels "
+        f"({_share(conflicts.texts_in_conflict, conflicts.texts_repeated)}; in {conflicts.utterances_in_conflict:,} "
+        "utterances).\n"
+    )
+    table = Table("equal dialogues", box=None, header_style="bold")
+    for column in ("compared", "differ", "utterances", "agree", "micro F1", "macro F1", "MCC"):
+        table.add_column(column, justify="right")
+    for twins in outcome.agreement:
+        scores = [f"{twins.agreement:.1f}%", f"{twins.micro_f1:.1f}", f"{twins.macro_f1:.1f}", f"{twins.mcc:.2f}"]
+        table.add_row(
+            f"{twins.of}, {twins.among}",
+            f"{twins.comparable:,} of {twins.dialogues:,}",
+            f"{twins.in_conflict:,}",
+            f"{twins.utterances:,}",
+            *(scores if twins.utterances else ["-"] * 4),
+        )
+    console.print(table)
+    click.echo(
+        "\nEqual: case and white space folded. Near: Jaccard similarity of at least 0.8 (dialogues: runs of three words;\n"
+        "utterances of five words or more: runs of five characters). The last table scores the labels of a dialogue\n"
+        "against those of its first equal that is cut into the same turns: an estimate of what annotators reach."
+    )
+
+
+def _share(count: int, total: int) -> str:
+    return f"{100 * count / total:.1f}%" if total else "-"

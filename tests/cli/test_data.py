@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from erc_bench.cli.data import data
+from erc_bench.data import download_dir
+from erc_bench.domain import SPLITS
+from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
+
+if TYPE_CHECKING:
+    from erc_bench.data.manifest import Manifest
+    from erc_bench.domain import Dataset
+    from tests.conftest import FileServer, TinyRelease
+
+
+def run(*arguments: str | Path, manifest: Manifest | None = None) -> Result:
+    return CliRunner().invoke(data, [str(argument) for argument in arguments], obj=manifest)
+
+
+@pytest.mark.parametrize("command", ["list", "download", "verify", "audit"])
+def test_every_command_has_an_example(command: str) -> None:
+    shown = run(command, "--help")
+    assert shown.exit_code == 0
+    assert f"erc-bench data {command}" in shown.stdout
+
+
+def test_list_says_what_there_is_and_how_to_get_it(home: Path) -> None:
+    shown = run("list").stdout
+    assert "train 11,118 dialogues, 87,170 utterances" in shown
+    assert "CC BY-NC-SA 4.0" in shown
+    assert "IJCNLP 2017" in shown
+    assert "not downloaded: erc-bench data download dailydialog" in shown
+    assert "(the package)" in shown
+
+
+def test_list_says_where_it_lies(
+    tiny_release: TinyRelease, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def entry() -> tuple[str | None, str]:
+        entries = {entry["name"]: entry for entry in json.loads(run("list", "--json").stdout)}
+        assert list(entries) == ["dailydialog", "sample"]
+        return entries["dailydialog"]["folder"], entries["dailydialog"]["named_by"]
+
+    assert entry() == (None, "the download folder")
+    folder = tiny_release.write_archives(download_dir("dailydialog"))
+    assert entry() == (str(folder), "the download folder")
+    monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path / "empty"))
+    assert entry() == (None, "ERC_BENCH_DATA_DIR")
+    assert "not in the folder named by ERC_BENCH_DATA_DIR" in run("list").stdout
+
+
+def test_download_prints_only_the_folder(tiny_release: TinyRelease, file_server: FileServer, home: Path) -> None:
+    for split in SPLITS:
+        file_server.files[f"/{split}.zip"] = tiny_release.archives[split]
+    for _ in range(2):
+        result = run("download", "dailydialog", "--url", file_server.url(), manifest=tiny_release.manifest)
+        assert result.exit_code == 0
+        assert result.stdout == f"{download_dir('dailydialog')}\n"
+    assert "already downloaded" in result.stderr
+    assert run("verify", "dailydialog", manifest=tiny_release.manifest).exit_code == 0
+    forced = run("download", "dailydialog", "--force", "--url", file_server.url(), manifest=tiny_release.manifest)
+    assert forced.exit_code == 0
+    assert len(file_server.requested) == 6
+
+
+def test_download_takes_the_mirror_from_the_environment(
+    tiny_release: TinyRelease, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_server.files["/whole.zip"] = tiny_release.single
+    monkeypatch.setenv("ERC_BENCH_DATA_URL", file_server.url("/whole.zip"))
+    assert run("download", "dailydialog", manifest=tiny_release.manifest).exit_code == 0
+    assert file_server.requested == ["/whole.zip"]
+
+
+def test_download_without_a_mirror_that_has_it(file_server: FileServer, home: Path) -> None:
+    result = run("download", "dailydialog", "--url", file_server.url())
+    assert isinstance(result.exception, DataMissingError)
+    assert "the mirror given" in str(result.exception)
+
+
+def test_download_of_the_sample(home: Path) -> None:
+    result = run("download", "sample")
+    assert result.exit_code == 0
+    assert "nothing to download" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["download", "verify", "audit"])
+def test_an_unknown_name(command: str, home: Path) -> None:
+    assert isinstance(run(command, "dalydialog").exception, UnknownNameError)
+
+
+def test_verify_prints_counts_archives_and_content(tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny_release.write_archives(tmp_path / "data")
+    result = run("verify", "dailydialog", "--data-dir", folder, manifest=tiny_release.manifest)
+    assert result.exit_code == 0
+    rows = {line[:12].strip(): line[12:].split() for line in result.stdout.splitlines()}
+    assert rows["dialogues"] == ["3", "1", "2"]
+    assert rows["utterances"] == ["7", "2", "3"]
+    assert rows["surprise"] == ["0", "0", "1"]
+    assert rows["archive"] == ["official"] * 3
+    assert rows["content"] == ["ok"] * 3
+    assert tiny_release.dataset.fingerprint in result.stdout
+
+
+def test_verify_finds_all_problems(tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny_release.write_archives(tmp_path / "data")
+    (folder / "train.zip").write_bytes(tiny_release.archives["train"][:-50])
+    dialogues, emotions = tiny_release.texts["test"]
+    (folder / "test.zip").write_bytes(tiny_release.archive("test", dialogues, emotions.replace(b"6", b"1")))
+    result = run("verify", "dailydialog", "--data-dir", folder, manifest=tiny_release.manifest)
+    assert isinstance(result.exception, DataCorruptError)
+    assert result.exception.exit_code == 3
+    assert "train.zip must be a complete zip archive" in str(result.exception)
+    assert "labels anger 0, surprise 1; got anger 1, surprise 0" in str(result.exception)
+    assert "not readable" in result.stdout
+    assert "1, not 0" in result.stdout
+    assert "differs" in result.stdout
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_verify_for_programs(damaged: bool, tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny_release.write_texts(tmp_path / "data")
+    if damaged:
+        (folder / "test" / "dialogues_test.txt").unlink()
+    result = run("verify", "dailydialog", "--data-dir", folder, "--json", manifest=tiny_release.manifest)
+    report = json.loads(result.stdout)
+    assert (result.exit_code != 0) is damaged
+    assert report["ok"] is not damaged
+    assert len(report["problems"]) == damaged
+    assert report["splits"]["train"]["labels"]["fear"] == 1
+    assert report["splits"]["train"]["archive"] == "none (files)"
+    assert (report["splits"]["test"] is None) is damaged
+    assert report["expected_fingerprint"] == tiny_release.dataset.fingerprint
+
+
+@pytest.mark.data
+def test_verify_the_real_data(dailydialog_dir: Path) -> None:
+    result = run("verify", "dailydialog", "--data-dir", dailydialog_dir)
+    assert result.exit_code == 0
+    rows = {line[:12].strip(): line[12:].split() for line in result.stdout.splitlines()}
+    assert rows["utterances"] == ["87,170", "8,069", "7,740"]
+    assert rows["archive"] == ["official"] * 3
+
+
+@pytest.mark.parametrize(("folder", "code"), [(".", 3), ("nowhere", 3)])
+def test_the_exit_code_of_missing_data(folder: str, code: int, home: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from erc_bench.cli import main; main()",
+            "data",
+            "verify",
+            "dailydialog",
+            "--data-dir",
+            str(tmp_path / folder),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "erc-bench data download dailydialog" in done.stderr
+
+
+def test_help_and_list_import_nothing_heavy(home: Path) -> None:
+    script = (
+        "import sys; from click.testing import CliRunner; from erc_bench.cli.data import data; "
+        "assert CliRunner().invoke(data, ['list']).exit_code == 0; "
+        "print([m for m in ('torch', 'numpy', 'pandas', 'requests', 'datasketch', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_audit_prints_tables_and_what_the_words_mean(sample: Dataset) -> None:
+    result = run("audit", "sample")
+    assert result.exit_code == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["test,", "in", "train", f"{len(sample.test)}"] in [row[:4] for row in rows]
+    assert "have different labels" in result.stdout
+    assert "case and white space folded" in result.stdout
+
+
+def test_audit_for_programs(tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny_release.write_archives(tmp_path / "data")
+    result = run("audit", "dailydialog", "--data-dir", folder, "--json", manifest=tiny_release.manifest)
+    found = json.loads(result.stdout)
+    assert found["fingerprint"] == tiny_release.dataset.fingerprint
+    assert found["dialogues"][0] == {"of": "test", "among": "train", "total": 2, "exact": 0, "near": 0}
+    assert found["conflicts"]["texts_repeated"] == 0
+
+
+def test_audit_refuses_damaged_data(home: Path, tmp_path: Path) -> None:
+    assert isinstance(run("audit", "dailydialog", "--data-dir", tmp_path).exception, DataMissingError)
