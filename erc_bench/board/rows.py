@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from erc_bench import metrics
 from erc_bench.bootstrap import Estimate, Interval, estimate, resample_weights
-from erc_bench.domain import Dataset, LabelSet
+from erc_bench.domain import Dataset, LabelSet, Split
 from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.protocols import SUBSETS, View, view
 from erc_bench.records import PREDICTIONS_FILE, Run, RunRecord, file_sha256, read_predictions
@@ -93,7 +93,7 @@ class Board:
 
     dataset: str
     fingerprint: str
-    sizes: Mapping[str, tuple[int, int]]
+    sizes: Mapping[Split, tuple[int, int]]
     labels: LabelSet
     sections: tuple[Section, ...]
     published: tuple[Row, ...] = ()
@@ -172,7 +172,7 @@ def check_run(run: Run, dataset: Dataset) -> None:
 
 def sections(groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[str]) -> list[Section]:
     """The measured sections of one dataset: a row a group, ranked, for each protocol and subset that has rows."""
-    mine = [group for group in groups if group.record.dataset == dataset.name]
+    mine = [group for group in groups if group.record.dataset == dataset.name and group.record.withheld is None]
     named = list(zip(titles(mine), mine, strict=True))
     predictions = {}
     for group in mine:
@@ -234,7 +234,7 @@ def _row(labels: LabelSet, part: View, named: tuple[str, RunGroup], found: Estim
         protocol=part.protocol,
         subset=part.subset,
         evidence=record.evidence,
-        source=record.command,
+        source=_source(records),
         rank=place,
         system=record.system,
         summary=record.summary,
@@ -263,6 +263,20 @@ def _score(found: Estimate, name: str) -> Score:
     interval: Interval = found.interval(name)
     deviation = None if found.deviation is None else float(found.deviation[name])
     return Score(float(found.score[name]), interval.low, interval.high, deviation)
+
+
+def _source(records: Sequence[RunRecord]) -> str:
+    """Where a row comes from: the command that makes its runs again, or the citation given for scored predictions."""
+    first = records[0]
+    if first.evidence == "predictions":
+        return first.reference or first.command
+    seeds = [record.seed for record in records]
+    written = f"--seed {seeds[0]}"
+    contiguous = seeds == list(range(seeds[0], seeds[-1] + 1))
+    same = {record.command.replace(f"--seed {record.seed}", written) for record in records} == {first.command}
+    if len(seeds) > 1 and contiguous and same:
+        return first.command.replace(written, f"--seeds {seeds[0]}-{seeds[-1]}")
+    return "; ".join(dict.fromkeys(record.command for record in records))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -1,0 +1,197 @@
+"""From a results folder to boards, and from boards to files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from erc_bench.board.published import published_results, published_rows
+from erc_bench.board.rows import Board, Row, RunGroup, group_runs, sections
+from erc_bench.data import load_dataset
+from erc_bench.data.load import dataset_names
+from erc_bench.data.manifest import package_manifest
+from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
+from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
+from erc_bench.protocols import PROTOCOLS
+from erc_bench.records import Run, find_runs, write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """The boards of a results folder, and the runs in it that are not complete and therefore on none of them."""
+
+    boards: tuple[Board, ...]
+    incomplete: tuple[Run, ...]
+
+
+def build_boards(
+    results: Path, *, dataset: str | None = None, protocol: str | None = None, data_dir: Path | None = None
+) -> Boards:
+    """Compute the boards of every dataset that has complete runs, or of one dataset.
+
+    Parameters
+    ----------
+    results
+        Folder of the run records.
+    dataset
+        Only this one; it may then be without runs if there are published results.
+    protocol
+        Only this one; default all that have rows.
+    data_dir
+        Where the real data lies; see `erc_bench.data.load_dataset`.
+
+    Raises
+    ------
+    UnknownNameError
+        No dataset or protocol of that name.
+    DataMissingError
+        No complete run, or the gold labels that the runs are scored against are not there.
+    DataCorruptError
+        A run made on other data, or whose predictions were altered.
+    """
+    if dataset is not None and dataset not in dataset_names():
+        raise UnknownNameError("dataset", dataset, dataset_names())
+    if protocol is not None and protocol not in protocol_names():
+        raise UnknownNameError("protocol", protocol, protocol_names())
+    runs = [run for run in find_runs(results) if dataset in (None, run.record.dataset)]
+    groups = group_runs(runs)
+    names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
+    wanted = [name for name in PROTOCOLS if protocol in (None, name)]
+    boards = tuple(_board(name, groups, wanted, protocol, results, data_dir) for name in names)
+    if not any(board.sections or board.published for board in boards):
+        raise DataMissingError(
+            f"{results} must hold a complete run{f' on {dataset}' if dataset else ''}"
+            f"{f' for the protocol {protocol}' if protocol else ''}, got none ({len(runs)} runs found). Make one, for "
+            f"example: erc-bench run --system tfidf-logreg --dataset {dataset or 'sample'}"
+        )
+    return Boards(boards, tuple(run for run in runs if run.record.status != "complete"))
+
+
+def protocol_names() -> list[str]:
+    """The protocols that a board can be narrowed to: those that score runs, and those of published results."""
+    return list(dict.fromkeys([*PROTOCOLS, *(result.protocol for result in published_results())]))
+
+
+def _board(
+    name: str,
+    groups: Sequence[RunGroup],
+    protocols: Sequence[str],
+    protocol: str | None,
+    results: Path,
+    data_dir: Path | None,
+) -> Board:
+    mine = [group for group in groups if group.record.dataset == name]
+    published = published_rows(name, protocol)
+    if not mine:
+        return published_board(name, protocol)
+    if name not in dataset_names():
+        raise DataCorruptError(
+            f"the run in {mine[0].runs[0].folder} must be on one of the datasets {', '.join(dataset_names())}, got {name!r}. "
+            "Use the version of erc-bench that made it, or remove it."
+        )
+    try:
+        dataset = load_dataset(name, data_dir=data_dir)
+    except DataMissingError as error:
+        raise DataMissingError(
+            f"{error}\nThe runs on {name} in {results} are scored against its gold labels. To leave them out, name another "
+            "dataset with --dataset."
+        ) from None
+    return measured_board(dataset, mine, protocols, published)
+
+
+def measured_board(
+    dataset: Dataset,
+    groups: Sequence[RunGroup],
+    protocols: Sequence[str] = tuple(PROTOCOLS),
+    published: Sequence[Row] = (),
+) -> Board:
+    """The board of a dataset from its runs."""
+    sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
+    found = sections(groups, dataset, protocols)
+    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, tuple(found), tuple(published))
+
+
+def published_board(name: str, protocol: str | None = None) -> Board:
+    """The board of a dataset without runs: what the literature reports. Needs no data."""
+    facts = package_manifest().facts(name)
+    sizes = {split: (facts.splits[split].dialogues, facts.splits[split].utterances) for split in SPLITS}
+    return Board(name, facts.fingerprint, sizes, DAILYDIALOG_LABELS, (), published_rows(name, protocol))
+
+
+def narrowed(board: Board, protocol: str | None) -> Board:
+    """The part of a board that belongs to one protocol, or (None) all of it."""
+    return replace(
+        board,
+        sections=tuple(section for section in board.sections if protocol in (None, section.protocol)),
+        published=tuple(row for row in board.published if protocol in (None, row.protocol)),
+    )
+
+
+def _markdown(boards: Sequence[Board]) -> str:
+    from erc_bench.board.markdown import render_markdown
+
+    return render_markdown(boards)
+
+
+def _csv(boards: Sequence[Board]) -> str:
+    from erc_bench.board.csv_file import render_csv
+
+    return render_csv(boards)
+
+
+def _page(boards: Sequence[Board]) -> str:
+    from erc_bench.board.page import render_page
+
+    return render_page(
+        [section for board in boards for section in board.sections],
+        [row for board in boards for row in board.published],
+    )
+
+
+def _latex(boards: Sequence[Board]) -> str:
+    from erc_bench.board.latex import render_latex
+
+    return render_latex(boards)
+
+
+FORMATS: Mapping[str, tuple[str, Callable[[Sequence[Board]], str]]] = {
+    "md": ("leaderboard.md", _markdown),
+    "csv": ("leaderboard.csv", _csv),
+    "html": ("leaderboard.html", _page),
+    "latex": ("leaderboard.tex", _latex),
+}
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Format names from a comma-separated list.
+
+    Raises
+    ------
+    UsageError
+        An empty list.
+    UnknownNameError
+        A format that does not exist.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"--format must name at least one of {', '.join(FORMATS)}, got {text!r}.")
+    for name in names:
+        if name not in FORMATS:
+            raise UnknownNameError("a format", name, FORMATS)
+    return tuple(dict.fromkeys(names))
+
+
+def rendered(boards: Sequence[Board], format_name: str) -> bytes:
+    """The content of a board file: the same boards give the same bytes."""
+    # A record may hold half of a surrogate pair (JSON allows it), which no file can.
+    return FORMATS[format_name][1](boards).encode("utf-8", "replace")
+
+
+def write_boards(boards: Sequence[Board], output: Path, formats: Sequence[str]) -> list[Path]:
+    """Write one file a format and return their paths; all are computed before the first is written."""
+    contents = [(output / FORMATS[name][0], rendered(boards, name)) for name in formats]
+    output.mkdir(parents=True, exist_ok=True)
+    for path, content in contents:
+        write_atomically(path, content)
+    return [path for path, _ in contents]

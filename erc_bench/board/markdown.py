@@ -1,0 +1,65 @@
+"""Boards as Markdown (GitHub's flavour, also readable as plain text)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from erc_bench.board import text
+from erc_bench.board.rows import Board
+from erc_bench.board.words import PROTOCOL_MEANINGS
+
+# What Markdown would read as code, emphasis, a table border, HTML, an entity, or a link or its definition.
+SPECIAL = re.compile(r"[\\`*<|~]|&(?=#?\w+;)|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
+
+
+def render_markdown(boards: Sequence[Board]) -> str:
+    """The boards as one Markdown document: for each dataset a table a protocol, then the published results."""
+    blocks = ["# Leaderboard"]
+    for board in boards:
+        blocks += _board(board)
+    return "\n\n".join(blocks) + "\n"
+
+
+def escaped(value: str) -> str:
+    """A text that Markdown shows as it is, on one line."""
+    return SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(value.split()))
+
+
+def _board(board: Board) -> Iterator[str]:
+    yield f"## {escaped(board.dataset)}"
+    introduction = escaped(text.provenance(board))
+    if board.sections:
+        introduction += f" {escaped(text.method(board))} More: [{text.DOCUMENTATION}](../{text.DOCUMENTATION})."
+    yield introduction
+    for protocol in board.protocols():
+        whole, unseen = board.section(protocol, "all"), board.section(protocol, "unseen")
+        yield f"### {escaped(board.dataset)}: {protocol}"
+        yield (f"{PROTOCOL_MEANINGS.get(protocol, '')} All: {text.size(whole)}; unseen: {text.size(unseen)}.".lstrip())
+        yield _table(text.measured_table(board, protocol))
+        notes = list(text.notes(board, protocol))
+        if notes:
+            yield "\n".join(["Notes:", "", *(f"- {escaped(note)}" for note in notes)])
+    if board.published:
+        yield f"### {escaped(board.dataset)}: published results"
+        yield (
+            "Copied from the source named on each row: not measured here, not ranked, and no more comparable with the rows "
+            "above than their flags say."
+        )
+        yield _table(text.published_table(board))
+        legend = list(text.flag_legend(board.published))
+        if legend:
+            yield "\n".join(["Flags:", "", *(f"- {escaped(flag)}: {escaped(note)}." for flag, note in legend)])
+
+
+def _table(table: text.TextTable) -> str:
+    lines = [
+        _line(escaped(column) for column in table.columns),
+        _line("---:" if right else "---" for right in table.numeric),
+        *(_line(escaped(cell) for cell in row) for row in table.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _line(cells: Iterator[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,124 @@
+"""Boards on standard output: rich tables that fit a terminal, whole lines of plain text elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO, TypeVar
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from erc_bench.board import text
+from erc_bench.board.rows import Board
+
+Cell = TypeVar("Cell")
+
+UNLIMITED = 10_000
+WRAPPING = ("system", "reference", "flags", "source")
+WRAP_WIDTH = 26
+# What a narrow terminal loses, first to last: whole columns, or the interval of a score.
+REDUCTIONS = (
+    *((name, "drop") for name in ("source", "evidence", "training", "utt/s", "parameters")),
+    *((name, "shorten") for name in ("MCC [95%]", "macro F1 [95%]", "unseen micro F1 [95%]")),
+    *((name, "drop") for name in ("unusable", "reference", "context", "seeds", "unseen micro F1", "protocol")),
+)
+
+
+def print_boards(boards: Sequence[Board], file: TextIO) -> None:
+    """Print every table of the boards; a narrow terminal gets fewer columns, and is told which are left out."""
+    console = Console(file=file, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(file=file, highlight=False, width=UNLIMITED, color_system=None)
+    for position, board in enumerate(boards):
+        if position:
+            console.print()
+        _print(console, text.provenance(board))
+        for protocol in board.protocols():
+            section = board.section(protocol, "all")
+            _heading(console, f"{board.dataset}, protocol {protocol} ({text.size(section)})")
+            _table(console, text.measured_table(board, protocol))
+            for note in text.notes(board, protocol):
+                _print(console, f"note: {note}")
+        if board.published:
+            _heading(console, f"{board.dataset}, published results (not measured here, not ranked)")
+            _table(console, text.published_table(board))
+
+
+def _print(console: Console, line: str) -> None:
+    # Texts of run records reach the terminal as text: no markup, no control sequences.
+    console.print(Text(plain(line)), soft_wrap=True)
+
+
+def _heading(console: Console, line: str) -> None:
+    console.print()
+    console.print(Text(plain(line), style="bold"), soft_wrap=True)
+
+
+def plain(value: str) -> str:
+    """A text without control characters, on one line."""
+    return "".join(character for character in " ".join(value.split()) if character.isprintable())
+
+
+def _table(console: Console, table: text.TextTable) -> None:
+    if not console.is_terminal:
+        with console.capture() as capture:
+            console.print(_drawn(table, terminal=False))
+        console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+        return
+    lost: list[str] = []
+    for name, how in REDUCTIONS:
+        if _width(console, table) <= console.width:
+            break
+        if name not in table.columns:
+            continue
+        if how == "shorten":
+            lost.append(f"intervals of {name.removesuffix(text.INTERVAL)}")
+            table = _shortened(table, name)
+        else:
+            lost = [entry for entry in lost if entry != f"intervals of {name}"] + [name]
+            table = _without(table, name)
+    console.print(_drawn(table, terminal=True))
+    if lost:
+        console.print(Text(f"left out for want of room: {', '.join(lost)}", style="dim"), soft_wrap=True)
+
+
+def _width(console: Console, table: text.TextTable) -> int:
+    drawn = _drawn(table, terminal=True, wrap_width=WRAP_WIDTH)
+    return Measurement.get(console, console.options.update(max_width=UNLIMITED), drawn).maximum
+
+
+def _without(table: text.TextTable, name: str) -> text.TextTable:
+    position = table.columns.index(name)
+
+    def rest(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        return cells[:position] + cells[position + 1 :]
+
+    return text.TextTable(rest(table.columns), rest(table.numeric), tuple(rest(row) for row in table.rows))
+
+
+def _shortened(table: text.TextTable, name: str) -> text.TextTable:
+    position = table.columns.index(name)
+
+    def short(cells: tuple[str, ...]) -> tuple[str, ...]:
+        return (*cells[:position], cells[position].partition(" [")[0], *cells[position + 1 :])
+
+    return text.TextTable(short(table.columns), table.numeric, tuple(short(row) for row in table.rows))
+
+
+def _drawn(table: text.TextTable, *, terminal: bool, wrap_width: int | None = None) -> Table:
+    drawn = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold")
+    for name, numeric in zip(table.columns, table.numeric, strict=True):
+        wraps = name in WRAPPING
+        drawn.add_column(
+            name,
+            justify="right" if numeric else "left",
+            no_wrap=not wraps,
+            overflow="fold",
+            max_width=wrap_width if wraps else None,
+        )
+    for row in table.rows:
+        drawn.add_row(*(Text(plain(cell)) for cell in row))
+    return drawn

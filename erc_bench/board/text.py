@@ -1,0 +1,153 @@
+"""The tables of a board as cells of plain text, which Markdown, the terminal and LaTeX lay out each in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from erc_bench.board.rows import HEADLINE, Board, Row, Score, Section
+from erc_bench.board.words import MISSING, count_text, duration_text, metric_name, score_text
+from erc_bench.bootstrap import LEVEL, RESAMPLES
+from erc_bench.protocols import SUBSETS
+from erc_bench.significance import ALPHA
+
+DOCUMENTATION = "docs/protocols-and-metrics.md"
+INTERVAL = f" [{LEVEL:.0%}]"
+TESTED = "✓"
+FLOOR = "(floor)"
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable:
+    """A heading a column and the cells of each row; `numeric` columns are set flush right."""
+
+    columns: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def measured_table(board: Board, protocol: str) -> TextTable:
+    """The rows of a protocol, best first, each with its score on the unseen subset beside the full one."""
+    beside = {row.title: row for row in board.section(protocol, "unseen").rows}
+    columns = (
+        ("rank", True),
+        ("system", False),
+        *((f"{_name(metric)}{INTERVAL}", True) for metric in HEADLINE),
+        (f"unseen micro F1{INTERVAL}", True),
+        ("unusable", True),
+        ("seeds", True),
+        ("context", False),
+        ("parameters", True),
+        ("training", True),
+        ("utt/s", True),
+        ("evidence", False),
+    )
+    rows = [_measured(row, beside[row.title]) for row in board.section(protocol, "all").rows]
+    return TextTable(tuple(name for name, _ in columns), tuple(right for _, right in columns), tuple(rows))
+
+
+def _name(metric: str) -> str:
+    return metric_name(metric).replace("M", "m", 1) if metric != "mcc" else "MCC"
+
+
+def _measured(row: Row, unseen: Row) -> tuple[str, ...]:
+    deviation = row.scores["micro_f1"].deviation
+    return (
+        row.rank.replace("-", MISSING),
+        f"{row.title} {FLOOR}" if row.floor else row.title,
+        *(with_interval(metric, row.scores[metric]) for metric in HEADLINE),
+        with_interval("micro_f1", unseen.scores["micro_f1"]),
+        score_text("unusable_rate", row.scores["unusable_rate"].value),
+        f"{row.seeds}" if deviation is None else f"{row.seeds} (± {deviation:.2f})",
+        f"{row.context} {TESTED}" if row.context_tested else row.context or MISSING,
+        count_text(row.parameters),
+        duration_text(row.train_seconds),
+        count_text(row.utterances_per_second),
+        row.evidence,
+    )
+
+
+def with_interval(metric: str, score: Score) -> str:
+    """`43.37 [40.10, 46.52]`."""
+    value = score_text(metric, score.value)
+    if score.low is None or score.high is None:
+        return value
+    return f"{value} [{score_text(metric, score.low)}, {score_text(metric, score.high)}]"
+
+
+def published_table(board: Board) -> TextTable:
+    """The published results, in the order of their file."""
+    columns = ("system", "reference", "protocol", *(_name(metric) for metric in HEADLINE), "flags", "source")
+    numeric = (False, False, False, True, True, True, False, False)
+    rows = [
+        (
+            row.title,
+            row.reference,
+            row.protocol,
+            *(published_score(row, metric) for metric in HEADLINE),
+            "; ".join(row.flags) or MISSING,
+            row.source,
+        )
+        for row in board.published
+    ]
+    return TextTable(columns, numeric, tuple(rows))
+
+
+def published_score(row: Row, metric: str) -> str:
+    """A score as its source prints it: F1 with two decimals, MCC with two."""
+    score = row.scores.get(metric)
+    return MISSING if score is None else f"{score.value:.2f}"
+
+
+def provenance(board: Board) -> str:
+    """What the numbers of a dataset were computed on."""
+    sizes = "; ".join(
+        f"{split} {dialogues:,} dialogues, {utterances:,} utterances"
+        for split, (dialogues, utterances) in board.sizes.items()
+    )
+    return f"{board.dataset}, content SHA-256 {board.fingerprint[:12]}…: {sizes}; {len(board.labels)} labels."
+
+
+def method(board: Board) -> str:
+    """How the scores, intervals and ranks of measured rows are computed."""
+    neutral, emotions = board.labels.neutral, len(board.labels.emotions)
+    return (
+        f"F1 in percent over the {emotions} emotions ({neutral!r} is left out of the labels, not of the utterances), MCC "
+        f"over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals from {RESAMPLES:,} bootstrap resamples of "
+        f"whole dialogues. Rank: by micro F1; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
+        "cannot tell apart share one. Unseen: without the test dialogues that stand word for word in the training split. "
+        "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of micro "
+        f"F1. Context: what the system reads, {TESTED} where withholding the rest changed no answer. {FLOOR}: a trivial "
+        "predictor that the others are read against."
+    )
+
+
+def size(section: Section) -> str:
+    """`1,000 dialogues, 7,740 utterances`."""
+    return f"{section.dialogues:,} dialogues, {section.utterances:,} utterances"
+
+
+def notes(board: Board, protocol: str) -> Iterator[str]:
+    """What a reader of the protocol's rows must know beside them."""
+    empty: dict[str, list[str]] = {}
+    for subset in SUBSETS:
+        labels = {label for row in board.section(protocol, subset).rows for label in row.without_support}
+        for label in board.labels.names:
+            if label in labels:
+                empty.setdefault(label, []).append(subset)
+    for label, subsets in empty.items():
+        where = " and ".join(subsets)
+        yield f"No utterance has the label {label!r} (subset {where}): it scores 0 in the macro F1 of every row."
+    rows = board.section(protocol, "all").rows
+    for row in rows:
+        if row.unusable_as_neutral:
+            read = ", ".join(f"{_name(name)} {score_text(name, row.unusable_as_neutral[name])}" for name in HEADLINE)
+            yield f"{row.title}: with unusable answers read as {board.labels.neutral!r}, {read}."
+        if row.evidence == "predictions":
+            yield f"{row.title}: predictions made elsewhere, scored from a file ({row.source})."
+        yield from (f"{row.title}: {note}" for note in row.notes)
+
+
+def flag_legend(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Every flag of published rows with what it means, in the order of first appearance."""
+    yield from {flag: note for row in rows for flag, note in zip(row.flags, row.notes, strict=True)}.items()

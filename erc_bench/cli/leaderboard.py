@@ -1,0 +1,75 @@
+"""`erc-bench leaderboard`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from erc_bench.cli import options
+
+EPILOG = """\b
+Examples:
+  erc-bench leaderboard
+  erc-bench leaderboard --dataset dailydialog --protocol last-turn --format md,csv,html,latex
+  erc-bench leaderboard --json | jq '.rows[] | select(.subset == "unseen")'
+\b
+Every number is recomputed from the predictions in the run records and the gold labels of the
+dataset, which must therefore be there (--data-dir). Rows with the evidence `published` are
+copied from papers and never ranked."""
+
+
+@click.command(epilog=EPILOG)
+@options.results_dir
+@click.option("--output-dir", type=options.FOLDER, help="Where to write the boards.  [default: the results folder]")
+@click.option("--dataset", metavar="NAME", help="Only this dataset.  [default: every dataset with runs]")
+@click.option("--protocol", metavar="NAME", help="Only this protocol.  [default: every protocol with rows]")
+@click.option(
+    "--format",
+    "formats",
+    default="md,csv",
+    show_default=True,
+    metavar="LIST",
+    help="Files to write: md, csv, html, latex, separated by commas.",
+)
+@options.data_dir
+@options.as_json
+def leaderboard(
+    results_dir: Path,
+    output_dir: Path | None,
+    dataset: str | None,
+    protocol: str | None,
+    formats: str,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Compute the leaderboard from all run records, write it and print it."""
+    from erc_bench.board.build import build_boards, parse_formats, write_boards
+
+    names = parse_formats(formats)
+    found = build_boards(results_dir, dataset=dataset, protocol=protocol, data_dir=data_dir)
+    paths = write_boards(found.boards, output_dir or results_dir, names)
+    if as_json:
+        from erc_bench.board.csv_file import all_rows, values
+
+        content = {
+            "datasets": {board.dataset: {"fingerprint": board.fingerprint} for board in found.boards},
+            "rows": [values(row) for row in all_rows(found.boards)],
+            "incomplete_runs": [str(run.folder) for run in found.incomplete],
+            "files": [str(path) for path in paths],
+        }
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        from erc_bench.board.terminal import print_boards
+
+        print_boards(found.boards, sys.stdout)
+    if found.incomplete:
+        plural = "run is" if len(found.incomplete) == 1 else "runs are"
+        click.echo(
+            f"{len(found.incomplete)} {plural} not complete and left out, for example {found.incomplete[0].folder}",
+            err=True,
+        )
+    for path in paths:
+        click.echo(f"wrote {path}", err=True)
