@@ -171,9 +171,9 @@ def test_the_archives_of_the_real_data_are_the_official_ones(dailydialog_dir: Pa
 @pytest.mark.data
 def test_loading_the_real_data_takes_about_a_second(dailydialog_dir: Path) -> None:
     def seconds() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         load_dataset("dailydialog", data_dir=dailydialog_dir)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    # the best of three, with room for a machine that is busy with other things
-    assert min(seconds() for _ in range(3)) < 3
+    # processor time, because other work on the machine is no fault of the loader
+    assert min(seconds() for _ in range(3)) < 1.5
