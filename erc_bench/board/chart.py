@@ -1,0 +1,158 @@
+"""Score against cost as an inline SVG: where everything stands. The template draws it, the script adds tooltips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from erc_bench.board.rows import Row
+from erc_bench.board.tradeoff import Cost, Point, linear_ticks, log_ticks, points
+from erc_bench.board.words import count_text, metric_name, score_text
+
+WIDTH, HEIGHT = 600, 360
+LEFT, RIGHT, TOP, BOTTOM = 44, 16, 14, 44
+LABEL_HEIGHT = 15.0
+LABEL_CHARACTER = 7.6  # a wide guess for the largest size the style sheet sets, so that labels stay apart everywhere
+LONGEST_LABEL = 30
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on an axis (SVG units) and what it says."""
+
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A row drawn: `shape` is circle (measured), ring (predictions or published) or diamond (floor)."""
+
+    x: str
+    y: str
+    low: str | None
+    high: str | None
+    shape: str
+    front: bool
+    text: str
+    label: str = ""
+    label_x: str = ""
+    label_y: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One picture; without marks there is nothing to draw. `without` are titles of rows that lack a number."""
+
+    metric: str
+    metric_label: str
+    cost: Cost
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    marks: list[Mark]
+    line: str
+    table: list[tuple[str, str, str, str, bool]]
+    without: list[str]
+
+
+def chart(rows: Sequence[Row], metric: str, cost: Cost) -> Chart:
+    """Lay out the rows of a section: cost on a logarithmic axis, score with its interval, the front as a line."""
+    drawn = points(rows, metric, cost)
+    shown = {point.index for point in drawn}
+    without = [row.title for index, row in enumerate(rows) if index not in shown and metric in row.scores]
+    if not drawn:
+        return Chart(metric, metric_name(metric), cost, [], [], [], "", [], without)
+    costs = [point.cost for point in drawn]
+    first, last = min(costs) / 1.6, max(costs) * 1.6
+    bounds = [v for p in drawn for v in (p.low, p.score, p.high) if v is not None]
+    y_values = linear_ticks(min(bounds), max(bounds))
+
+    def x(amount: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * math.log(amount / first) / math.log(last / first)
+
+    def y(score: float) -> float:
+        return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (score - y_values[0]) / (y_values[-1] - y_values[0])
+
+    front = sorted((point for point in drawn if point.front), key=lambda point: point.cost)
+    placed = [(point, x(point.cost), y(point.score)) for point in drawn]
+    labels = _labels(rows, placed, less_is_better=cost.less_is_better)
+    marks = []
+    for point in sorted(drawn, key=lambda point: (point.cost, point.index)):
+        row = rows[point.index]
+        label, label_x, label_y, anchor = labels.get(point.index, ("", 0.0, 0.0, ""))
+        marks.append(
+            Mark(
+                x=_at(x(point.cost)),
+                y=_at(y(point.score)),
+                low=None if point.low is None else _at(y(point.low)),
+                high=None if point.high is None else _at(y(point.high)),
+                shape="diamond" if row.floor else "circle" if row.evidence == "measured" else "ring",
+                front=point.front,
+                text=_described(row, metric, cost, point),
+                label=label,
+                label_x=_at(label_x),
+                label_y=_at(label_y),
+                anchor=anchor,
+            )
+        )
+    return Chart(
+        metric=metric,
+        metric_label=metric_name(metric),
+        cost=cost,
+        x_ticks=[Tick(_at(x(value)), count_text(value)) for value in log_ticks(first, last)],
+        y_ticks=[Tick(_at(y(value)), f"{value:g}".replace("-", "−")) for value in y_values],
+        marks=marks,
+        line=" ".join(f"{_at(x(point.cost))},{_at(y(point.score))}" for point in front),
+        table=[
+            (rows[p.index].title, rows[p.index].evidence, count_text(p.cost), score_text(metric, p.score), p.front)
+            for p in sorted(drawn, key=lambda p: -p.score)
+        ],
+        without=without,
+    )
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
+
+
+def _at(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _described(row: Row, metric: str, cost: Cost, point: Point) -> str:
+    text = f"{row.title}: {metric_name(metric)} {score_text(metric, point.score)}"
+    if point.low is not None and point.high is not None:
+        text += f" [{score_text(metric, point.low)}, {score_text(metric, point.high)}]"
+    text += f", {cost.label.lower()} {count_text(point.cost)}, {row.evidence}"
+    return text + (", floor" if row.floor else "") + (", on the front" if point.front else "")
+
+
+def _labels(
+    rows: Sequence[Row], placed: Sequence[tuple[Point, float, float]], *, less_is_better: bool
+) -> dict[int, tuple[str, float, float, str]]:
+    """Names beside the points of the front, best first, each where it covers no point and no other name."""
+    # Above the line first: it rises with a cost and falls with a speed.
+    above, across = [("end", -8, -6), ("start", 8, -6)], [("start", 8, 15), ("end", -8, 15)]
+    spots = [*(above if less_is_better else reversed(above)), ("middle", 0, -14), *across, ("middle", 0, 24)]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for _, x, y in placed]
+    found = {}
+    for point, x, y in sorted(placed, key=lambda place: -place[0].score):
+        if not point.front:
+            continue
+        title = rows[point.index].title
+        text = title if len(title) <= LONGEST_LABEL else f"{title[: LONGEST_LABEL - 1]}…"
+        width = LABEL_CHARACTER * len(text)
+        for anchor, dx, dy in spots:
+            left = x + dx - {"start": 0.0, "middle": width / 2, "end": width}[anchor]
+            box = (left, y + dy - LABEL_HEIGHT + 3, left + width, y + dy + 3)
+            if left < LEFT + 2 or box[2] > WIDTH or box[1] < 0 or box[3] > HEIGHT - BOTTOM:
+                continue
+            if not any(_overlap(box, other) for other in taken):
+                taken.append(box)
+                found[point.index] = (text, x + dx, y + dy, anchor)
+                break
+    return found

@@ -1,0 +1,257 @@
+"use strict";
+// Shows, hides and reorders what the page already holds. It never writes HTML: texts of run records stay text.
+
+const THEMES = ["automatic", "light", "dark"];
+const root = document.documentElement;
+root.classList.add("js");
+applyTheme(remembered());
+
+function remembered() {
+  try {
+    const theme = localStorage.getItem("erc-bench-theme");
+    return THEMES.includes(theme) ? theme : "automatic";
+  } catch {
+    return "automatic"; // storage may be forbidden for files on disk
+  }
+}
+
+function applyTheme(theme) {
+  if (theme === "automatic") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+}
+
+function setUpTheme() {
+  const button = document.querySelector("[data-theme-button]");
+  let theme = remembered();
+  const label = () => (button.textContent = `Theme: ${theme}`);
+  label();
+  button.addEventListener("click", () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    applyTheme(theme);
+    label();
+    try {
+      localStorage.setItem("erc-bench-theme", theme);
+    } catch {
+      // the choice then lasts as long as the page
+    }
+  });
+}
+
+const state = { sort: null, words: [] };
+const sections = () => [...document.querySelectorAll("section.board")];
+const shown = () => document.querySelector("section.board:not([hidden])");
+
+function announce(prefix = "") {
+  const section = shown();
+  if (!section) return;
+  const entries = [...section.querySelectorAll("tbody.entry")];
+  const visible = entries.filter((entry) => !entry.hidden).length;
+  const rows = entries.length === 1 ? "row" : "rows";
+  document.getElementById("status").textContent = `${prefix}Showing ${visible} of ${entries.length} ${rows}.`;
+}
+
+// Sections
+
+const KINDS = ["dataset", "protocol", "subset"];
+
+function chosen() {
+  return Object.fromEntries(
+    KINDS.map((kind) => [kind, document.querySelector(`input[name="${kind}"]:checked`)?.value]),
+  );
+}
+
+// The section that agrees with the choice from the left: a protocol without the chosen subset shows another subset.
+function closest(choice) {
+  const agreement = (section) =>
+    KINDS.reduce((sum, kind, place) => sum + (section.dataset[kind] === choice[kind]) * 2 ** (KINDS.length - place), 0);
+  return sections().reduce((best, section) => (best && agreement(best) >= agreement(section) ? best : section), null);
+}
+
+function show(section) {
+  for (const other of sections()) other.hidden = other !== section;
+  for (const kind of KINDS) {
+    for (const input of document.querySelectorAll(`input[name="${kind}"]`)) {
+      input.checked = input.value === section.dataset[kind];
+      const wanted = { ...section.dataset, [kind]: input.value };
+      const above = KINDS.slice(0, KINDS.indexOf(kind) + 1);
+      input.disabled = !sections().some((other) => above.every((name) => other.dataset[name] === wanted[name]));
+    }
+  }
+  filterRows(section);
+  if (state.sort) sortBy(section, state.sort.key, state.sort.direction);
+}
+
+function setUpSections() {
+  for (const input of document.querySelectorAll(".switch input")) {
+    input.addEventListener("change", () => {
+      const section = closest(chosen());
+      show(section);
+      remember(section);
+      announce(`${section.querySelector("h2").textContent}. `);
+    });
+  }
+  const fromAddress = () => {
+    const id = location.hash.slice(1);
+    const target = id && document.getElementById(id)?.closest("section.board");
+    if (target) {
+      show(target);
+      announce();
+    }
+    return Boolean(target);
+  };
+  addEventListener("hashchange", fromAddress);
+  const first = sections()[0];
+  if (first && !fromAddress()) {
+    show(first);
+    announce();
+  }
+}
+
+function remember(section) {
+  try {
+    history.replaceState(null, "", `#${section.id}`);
+  } catch {
+    // some browsers refuse it for files on disk: the address then keeps its old end
+  }
+}
+
+// Filter
+
+function textOf(entry) {
+  const parts = [entry.rows[0], ...entry.querySelectorAll(".flag, .words")];
+  return parts.map((part) => part.textContent).join(" ").toLowerCase();
+}
+
+function filterRows(section) {
+  let visible = 0;
+  for (const entry of section.querySelectorAll("tbody.entry")) {
+    const text = textOf(entry);
+    entry.hidden = !state.words.every((word) => text.includes(word));
+    visible += !entry.hidden;
+  }
+  section.querySelector(".nothing").hidden = visible > 0;
+}
+
+function setUpFilter() {
+  const input = document.getElementById("filter");
+  input.addEventListener("input", () => {
+    state.words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    filterRows(shown());
+    announce();
+  });
+  input.form.addEventListener("submit", (event) => event.preventDefault());
+}
+
+// Sort
+
+function comparison(kind, direction) {
+  const sign = direction === "ascending" ? 1 : -1;
+  return (a, b) => {
+    if (a === "" || b === "") return (a === "") - (b === ""); // what is missing stands last either way
+    return sign * (kind === "number" ? Number(a) - Number(b) : a.localeCompare(b, "en", { numeric: true }));
+  };
+}
+
+function sortBy(section, key, direction) {
+  const table = section.querySelector("table.ranking");
+  const heads = [...table.tHead.rows[0].cells];
+  const place = heads.findIndex((head) => head.dataset.key === key);
+  if (place < 0) return;
+  for (const head of heads) head.removeAttribute("aria-sort");
+  heads[place].setAttribute("aria-sort", direction);
+  const compare = comparison(heads[place].dataset.kind, direction);
+  const value = (entry) => entry.rows[0].cells[place].dataset.sort;
+  const entries = [...table.querySelectorAll(":scope > tbody.entry")];
+  table.append(...entries.sort((a, b) => compare(value(a), value(b))));
+}
+
+function setUpSort() {
+  for (const head of document.querySelectorAll("table.ranking > thead th")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(head.firstChild);
+    head.prepend(button);
+    button.addEventListener("click", () => {
+      const first = head.dataset.first;
+      const other = first === "ascending" ? "descending" : "ascending";
+      const direction = head.getAttribute("aria-sort") === first ? other : first;
+      state.sort = { key: head.dataset.key, direction };
+      sortBy(shown(), head.dataset.key, direction);
+      announce(`Sorted by ${button.textContent.trim()}, ${direction}. `);
+    });
+  }
+}
+
+// Score against cost
+
+function setUpCharts() {
+  const selects = [...document.querySelectorAll("select[data-chart]")];
+  const choice = { metric: null, cost: null };
+  const update = () => {
+    for (const section of sections()) {
+      const own = (kind) => section.querySelector(`select[data-chart="${kind}"]`);
+      for (const figure of section.querySelectorAll("figure[data-metric]")) {
+        figure.hidden = figure.dataset.metric !== own("metric").value || figure.dataset.cost !== own("cost").value;
+      }
+    }
+  };
+  for (const select of selects) {
+    select.addEventListener("change", () => {
+      choice[select.dataset.chart] = select.value;
+      for (const other of selects) {
+        const wanted = choice[other.dataset.chart];
+        if ([...other.options].some((option) => option.value === wanted)) other.value = wanted;
+      }
+      update();
+    });
+  }
+  update();
+  for (const chart of document.querySelectorAll("svg.chart")) setUpPoints(chart);
+}
+
+// One stop of the tab key a picture; arrows move between its points.
+function setUpPoints(chart) {
+  const points = [...chart.querySelectorAll("g.point")];
+  const focusable = (wanted) => points.forEach((point) => (point.tabIndex = point === wanted ? 0 : -1));
+  focusable(points[0]);
+  points.forEach((point, place) => {
+    point.querySelector("title").remove(); // the tip below replaces the browser's own; aria-label keeps the text
+    point.addEventListener("focus", () => showTip(point));
+    point.addEventListener("blur", hideTip);
+    point.addEventListener("pointerenter", () => showTip(point));
+    point.addEventListener("pointerleave", hideTip);
+    point.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+      if (event.key === "Escape") hideTip();
+      if (!step) return;
+      event.preventDefault();
+      const next = points[(place + step + points.length) % points.length];
+      focusable(next);
+      next.focus();
+    });
+  });
+}
+
+function showTip(point) {
+  const tip = document.getElementById("tip");
+  tip.textContent = point.getAttribute("aria-label");
+  tip.hidden = false;
+  const place = point.querySelector(".halo").getBoundingClientRect();
+  const left = Math.min(Math.max(place.left + place.width / 2 - tip.offsetWidth / 2, 8), innerWidth - tip.offsetWidth - 8);
+  const above = place.top - tip.offsetHeight - 4;
+  tip.style.left = `${left}px`;
+  tip.style.top = `${above > 4 ? above : place.bottom + 4}px`;
+}
+
+function hideTip() {
+  document.getElementById("tip").hidden = true;
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  setUpTheme();
+  setUpSort();
+  setUpFilter();
+  setUpCharts();
+  setUpSections();
+  addEventListener("scroll", hideTip, { passive: true });
+});

@@ -1,0 +1,106 @@
+"""Names and numbers as the page and the pictures write them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+METRIC_NAMES = {
+    "micro_f1": "Micro F1",
+    "macro_f1": "Macro F1",
+    "mcc": "MCC",
+    "macro_f1_all": "Macro F1, all labels",
+    "weighted_f1_all": "Weighted F1, all labels",
+    "accuracy": "Accuracy",
+    "unusable_rate": "Unusable answers",
+}
+PROTOCOL_MEANINGS = {
+    "utterance": "Every test utterance counts.",
+    "last-turn": "Only the last utterance of each test dialogue counts, as in the paper’s language-model rows.",
+    "triplet": "Random triplets of test utterances, scored as the released SEC code does. Read it beside its controls; "
+    "its numbers cannot be compared with those of the other protocols.",
+}
+SUBSET_MEANINGS = {
+    "all": "All test dialogues.",
+    "unseen": "Only test dialogues that do not stand word for word in the training split.",
+}
+MISSING = "–"
+_URL = re.compile(r"https?://[^\s<>\"'\\^`{|}]+", re.IGNORECASE)
+
+
+def metric_name(metric: str) -> str:
+    """A metric as a heading; names this module does not know are spelled out from their identifier."""
+    return METRIC_NAMES.get(metric) or metric.replace("_", " ").capitalize().replace(" f1", " F1")
+
+
+def section_id(dataset: str, protocol: str, subset: str) -> str:
+    """An id of a section for anchors and file names: lower-case letters, digits and hyphens."""
+    return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") or "x" for part in (dataset, protocol, subset))
+
+
+def score_text(metric: str, value: float | None) -> str:
+    """A score in its unit: percent with two decimals, MCC with three, a share as percent with one."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if metric == "unusable_rate":
+        return f"{100 * value:.1f}%"
+    text = f"{value:.3f}" if metric.startswith("mcc") else f"{value:.2f}"
+    return text.replace("-", "−")
+
+
+def count_text(value: float | None) -> str:
+    """A large number in three significant digits: 22.7 M, 158 M, 1.3 k."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    for size, suffix in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size * 0.9995:
+            return f"{_three_digits(value / size)}{suffix}"
+    return _three_digits(value)
+
+
+def _three_digits(value: float) -> str:
+    if value == int(value) and abs(value) < 1000:
+        return str(int(value))
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2g}"
+
+
+def duration_text(seconds: float | None) -> str:
+    """Seconds, minutes or hours in about two digits."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+class Piece(NamedTuple):
+    """A stretch of text, and where it links to (http or https), if anywhere."""
+
+    text: str
+    url: str | None
+
+
+def linked(text: str) -> Iterator[Piece]:
+    """Cut a text into plain stretches and the web addresses in it; nothing but http and https becomes a link."""
+    end = 0
+    for match in _URL.finditer(text):
+        url = match.group().rstrip(".,;:!?)]")
+        if not _is_web_address(url):
+            continue
+        if match.start() > end:
+            yield Piece(text[end : match.start()], None)
+        yield Piece(url, url)
+        end = match.start() + len(url)
+    if end < len(text):
+        yield Piece(text[end:], None)
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
