@@ -212,7 +212,7 @@ def _fetch_once(url: str, progress: Progress) -> bytes:
         response.raise_for_status()
         size = int(response.headers.get("Content-Length", 0)) or None
         received = bytearray()
-        with progress.task(f"downloading {url}", total=size, unit="bytes") as task:
+        with progress.task(f"downloading {url.rpartition('/')[2]}", total=size, unit="bytes") as task:
             for chunk in response.iter_content(CHUNK_BYTES):
                 received += chunk
                 task.advance(len(chunk))
