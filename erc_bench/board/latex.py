@@ -23,12 +23,11 @@ SPECIAL = {
     "_": r"\_",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "'": r"\textquotesingle{}",
-    "`": r"\textasciigrave{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "`": "{`}",
+    "'": "{'}",
     "[": "{[}",
     "]": "{]}",
     "-": "{-}",
@@ -42,9 +41,11 @@ SPECIAL = {
     "“": "``",
     "”": "''",
 }
-HEADER = r"""% Leaderboard of erc-bench. Preamble: \usepackage[T1]{fontenc}, \usepackage{booktabs,amssymb,textcomp}
+HEADER = r"""% Leaderboard of erc-bench. Preamble: \usepackage{booktabs,amssymb}
 """
 SIZE = r"\footnotesize"
+LEFT_OUT = ("parameters", "training", "utt/s", "evidence")
+NAME_WIDTH = r"0.24\linewidth"
 NOTE_WIDTH = r"0.95\linewidth"
 
 
@@ -63,8 +64,9 @@ def _character(character: str) -> str:
         return SPECIAL[character]
     if character.isascii():
         return character if character.isprintable() else ""
-    # T1 fonts have the letters of Latin-1; a character from beyond is named and not lost.
-    if character.isalpha() and ord(character) <= 0xFF and character not in "ªº":
+    # The default fonts have letters with an accent of Latin-1; a character from beyond is named and not lost.
+    decomposed = unicodedata.normalize("NFD", character)
+    if ord(character) <= 0xFF and decomposed[0].isascii() and len(decomposed) > 1:
         return character
     return f"U+{ord(character):04X}"
 
@@ -78,7 +80,8 @@ def _board(board: Board) -> Iterator[str]:
 
 def _measured(board: Board, protocol: str) -> str:
     table = text.measured_table(board, protocol)
-    shown = [position for position, name in enumerate(table.columns) if name not in ("training", "utt/s", "evidence")]
+    shown = [position for position, name in enumerate(table.columns) if name not in LEFT_OUT]
+    columns = [table.columns[position] for position in shown]
     caption = (
         f"Measured results on {board.dataset}, protocol {protocol}: {text.size(board.section(protocol, 'all'))} "
         f"(unseen: {text.size(board.section(protocol, 'unseen'))})."
@@ -86,33 +89,51 @@ def _measured(board: Board, protocol: str) -> str:
     return _table(
         caption,
         f"tab:{_label(board.dataset)}-{_label(protocol)}",
-        [table.columns[position] for position in shown],
+        [name.removesuffix(text.INTERVAL) for name in columns],
         "".join("r" if table.numeric[position] else "l" for position in shown),
-        [[escaped(row[position]) for position in shown] for row in table.rows],
+        [line for row in table.rows for line in _two_lines([row[position] for position in shown], columns)],
         [text.method(board), *text.notes(board, protocol)],
     )
+
+
+def _two_lines(cells: Sequence[str], columns: Sequence[str]) -> Iterator[str]:
+    """Scores on one line and, smaller, their intervals below, so that the table fits a page."""
+    upper, lower = [], []
+    for cell, column in zip(cells, columns, strict=True):
+        value, bracket, interval = cell.partition(" [") if column.endswith(text.INTERVAL) else (cell, "", "")
+        shown = escaped(value)
+        upper.append(rf"\parbox[t]{{{NAME_WIDTH}}}{{\raggedright {shown}}}" if column == "system" else shown)
+        lower.append(rf"{{\scriptsize {escaped(bracket.strip() + interval)}}}" if interval else "")
+    yield f"{' & '.join(upper)} \\\\[-1pt]"
+    yield f"{' & '.join(lower)} \\\\[3pt]"
 
 
 def _published(board: Board) -> str:
     marks = {flag: mark for (flag, _), mark in zip(text.flag_legend(board.published), _marks(), strict=False)}
     rows = [
-        [
-            escaped(row.title) + _superscript(row, marks),
-            escaped(row.reference),
-            escaped(row.protocol),
-            *(escaped(text.published_score(row, metric)) for metric in HEADLINE),
-        ]
+        " & ".join(
+            [
+                escaped(row.title) + _superscript(row, marks),
+                escaped(row.reference),
+                escaped(row.protocol),
+                *(escaped(text.published_score(row, metric)) for metric in HEADLINE),
+            ]
+        )
+        + r" \\"
         for row in board.published
     ]
     legend = [f"{marks[flag]}: {note}." for flag, note in text.flag_legend(board.published)]
-    sources = "; ".join(dict.fromkeys(row.source for row in board.published))
+    titles: dict[str, list[str]] = {}
+    for row in board.published:
+        titles.setdefault(row.source, []).append(row.title)
+    sources = [f"{', '.join(names)}: {source}." for source, names in titles.items()]
     return _table(
         f"Published results on {board.dataset}, copied from their sources: not measured here, not ranked.",
         f"tab:{_label(board.dataset)}-published",
         ["system", "reference", "protocol", "micro F1", "macro F1", "MCC"],
         "lllrrr",
         rows,
-        [*legend, f"Sources: {sources}."],
+        [*legend, *sources],
     )
 
 
@@ -133,7 +154,7 @@ def _table(
     label: str,
     columns: Sequence[str],
     alignment: str,
-    rows: Sequence[Sequence[str]],
+    rows: Sequence[str],
     notes: Sequence[str],
 ) -> str:
     lines = [
@@ -147,7 +168,7 @@ def _table(
         r"\toprule",
         " & ".join(map(escaped, columns)) + r" \\",
         r"\midrule",
-        *(" & ".join(row) + r" \\" for row in rows),
+        *rows,
         r"\bottomrule",
         r"\end{tabular}",
         r"\par\medskip",
