@@ -71,7 +71,7 @@ class Sampling:
     value: float
     replicates: NDArray[np.float64]
     leave_one_out: NDArray[np.float64]
-    seed_terms: tuple[tuple[float, int], ...]
+    seed_terms: tuple[tuple[float, float], ...]
 
     @property
     def standard_error(self) -> float:
@@ -86,13 +86,18 @@ class Sampling:
         """
         influences = self._influences()
         squares = float((influences**2).sum())
-        terms: list[tuple[float, float]] = [term for term in self.seed_terms if term[0] > 0]
+        terms = list(self.seed_terms)
         if squares > 0:
             kurtosis = len(influences) * float((influences**4).sum()) / squares**2
             if kurtosis > 1:
                 terms.append((squares, 2 * len(influences) / (kurtosis - 1)))
         spread = sum(variance**2 / freedom for variance, freedom in terms)
         return sum(variance for variance, _ in terms) ** 2 / spread if spread > 0 else float("inf")
+
+    def symmetric_interval(self, level: float = LEVEL) -> Interval:
+        """Value plus and minus Student's quantile of standard errors: the one that agrees with a t test."""
+        reach = student_quantile((1 + level) / 2, self.degrees_of_freedom()) * self.standard_error
+        return Interval(self.value - reach, self.value + reach)
 
     def interval(self, level: float = LEVEL) -> Interval:
         """Bias-corrected accelerated interval at Student's quantiles."""
@@ -128,13 +133,15 @@ def student_quantile(probability: float, freedom: float) -> float:
 class Estimate:
     """A row of the board: its scores, their spread over seeds, and how they vary with the dialogues.
 
-    `score` is the mean over seeds; `deviation` the standard deviation over seeds (None with one seed);
-    `replicates` (resamples,) and `leave_one_out` (dialogues,) are float64 arrays by metric. Keys and units are
-    those of `erc_bench.metrics.scores`.
+    `score` is the mean over seeds; `deviation` the standard deviation over seeds (None with one seed), and
+    `seed_variance` what the seeds add to the variance of the mean (0 with one seed); `replicates` (resamples,) and
+    `leave_one_out` (dialogues,) are float64 arrays by metric. Keys and units are those of
+    `erc_bench.metrics.scores`.
     """
 
     score: Mapping[str, float]
     deviation: Mapping[str, float] | None
+    seed_variance: Mapping[str, float]
     replicates: Mapping[str, NDArray[np.float64]]
     leave_one_out: Mapping[str, NDArray[np.float64]]
     seeds: int
@@ -142,7 +149,11 @@ class Estimate:
 
     def sampling(self, metric: str) -> Sampling:
         """How a metric of this row varies."""
-        terms = () if self.deviation is None else ((self.deviation[metric] ** 2 / self.seeds, self.seeds - 1),)
+        own = self.seed_variance[metric]
+        terms: tuple[tuple[float, float], ...] = ()
+        if self.deviation is not None and own > 0:
+            # The part that dialogues explain was taken off, but its uncertainty stays.
+            terms = ((own, (self.seeds - 1) * (own * self.seeds / self.deviation[metric] ** 2) ** 2),)
         return Sampling(self.score[metric], self.replicates[metric], self.leave_one_out[metric], terms)
 
     def interval(self, metric: str, *, level: float = LEVEL) -> Interval:
@@ -155,7 +166,9 @@ def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: NDArr
 
     A replicate is the mean over seeds on resampled dialogues, plus, where there are several seeds, what the mean
     moves when S - 1 of the S seeds are drawn anew with replacement. (S - 1 draws, since S would underestimate the
-    variance of a mean of S by the factor (S - 1)/S.) Seeds of different rows are drawn independently.
+    variance of a mean of S by the factor (S - 1)/S.) Seeds also score differently because they err on different
+    dialogues, which resampling dialogues already counts: that part is taken off the move of the seeds. Seeds of
+    different rows are drawn independently.
 
     Raises
     ------
@@ -170,12 +183,14 @@ def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: NDArr
     by_seed = scores_of_margins(total, labels)
     without = scores_of_margins(total - columns, labels)
     resampled = _resampled_scores(columns, labels, weights)
-    drawn = _seed_weights(columns, len(weights)) if seeds > 1 else np.zeros((len(weights), 1))
+    own = {name: _own_variance(by_seed[name], resampled[name]) for name in METRICS}
+    drawn = _seed_weights(columns, len(weights))
     return Estimate(
         score={name: float(by_seed[name].mean()) for name in METRICS},
         deviation={name: float(by_seed[name].std(ddof=1)) for name in METRICS} if seeds > 1 else None,
+        seed_variance={name: own[name] / seeds for name in METRICS},
         replicates={
-            name: np.clip(resampled[name].mean(axis=1) + drawn @ by_seed[name], *limits)
+            name: np.clip(resampled[name].mean(axis=1) + drawn @ _rescaled(by_seed[name], own[name]), *limits)
             for name, limits in METRICS.items()
         },
         leave_one_out={name: without[name].mean(axis=1) for name in METRICS},
@@ -184,12 +199,30 @@ def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: NDArr
     )
 
 
+def _own_variance(by_seed: NDArray[np.float64], resampled: NDArray[np.float64]) -> float:
+    """Variance between seeds beyond what their errors on different dialogues explain, from (S,) and (resamples, S)."""
+    seeds = len(by_seed)
+    if seeds == 1:
+        return 0.0
+    apart = resampled - resampled.mean(axis=1, keepdims=True)
+    explained = float(apart.var(axis=0).sum()) / (seeds - 1)
+    return max(0.0, float(by_seed.var(ddof=1)) - explained)
+
+
+def _rescaled(by_seed: NDArray[np.float64], variance: float) -> NDArray[np.float64]:
+    """Deviations of the seeds from their mean, shrunk to a variance."""
+    deviations = by_seed - by_seed.mean()
+    return deviations * np.sqrt(variance / by_seed.var(ddof=1)) if variance > 0 else np.zeros_like(deviations)
+
+
 def _seed_weights(columns: NDArray[np.int64], resamples: int) -> NDArray[np.float64]:
     """Change of every seed's weight in the mean, (resamples, seeds).
 
     The generator is seeded with the row's content: rows get draws of their own, whatever their place on a board.
     """
     seeds = columns.shape[1]
+    if seeds == 1:
+        return np.zeros((resamples, 1))
     generator = np.random.default_rng(zlib.crc32(columns.tobytes()))
     drawn = generator.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=resamples)
     change: NDArray[np.float64] = drawn / (seeds - 1) - 1 / seeds

@@ -20,9 +20,9 @@ ROUNDING = 1e-9
 class Comparison:
     """Row A against row B on one metric, in the metric's unit.
 
-    `difference` is A minus B; `interval` its 95% interval; `standard_error` its bootstrap standard error;
-    `p_value` two-sided; `detectable` the smallest true difference that the test finds in 80% of test sets of
-    this size, at the 5% level.
+    `difference` is A minus B; `interval` its 95% interval, which leaves out 0 exactly where `p_value` (two-sided)
+    is below 5%; `standard_error` its bootstrap standard error; `detectable` the smallest true difference that the
+    test finds in 80% of test sets of this size, at the 5% level.
     """
 
     metric: str
@@ -59,7 +59,7 @@ def compare(a: Estimate, b: Estimate, metric: str = "micro_f1") -> Comparison:
     return Comparison(
         metric=metric,
         difference=paired.value,
-        interval=paired.interval(),
+        interval=paired.symmetric_interval(),
         standard_error=error,
         p_value=_p_value(paired.value, error, freedom, dialogues=a.dialogues),
         detectable=(student_quantile(1 - ALPHA / 2, freedom) + student_quantile(POWER, freedom)) * error,
