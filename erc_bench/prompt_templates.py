@@ -77,7 +77,9 @@ def load_prompt(name: str, *, required: Collection[str], optional: Collection[st
         )
     missing = sorted(set(required) - fields)
     if missing:
-        raise ConfigError(f"the prompt {name} must hold {_braced(missing)}, got only {_braced(fields) or 'plain text'}.")
+        raise ConfigError(
+            f"the prompt {name} must hold {_braced(missing)}, got only {_braced(fields) or 'plain text'}."
+        )
     return PromptTemplate(name, text, fields)
 
 

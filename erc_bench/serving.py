@@ -113,7 +113,7 @@ class ManagedServer:
         url: str,
         log: Path,
         environment: Mapping[str, str] | None = None,
-        explain: Callable[[str], SystemFailedError | None] = lambda log: None,
+        explain: Callable[[str], SystemFailedError | None] | None = None,
     ) -> None:
         self.command, self.url, self.log = list(command), url, log
         self.starts = 0
@@ -138,7 +138,9 @@ class ManagedServer:
         """
         self.stop()
         if shutil.which(self.command[0]) is None:
-            raise SystemFailedError(f"the server command must start with a program that exists, got {self.command[0]!r}.")
+            raise SystemFailedError(
+                f"the server command must start with a program that exists, got {self.command[0]!r}."
+            )
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._log_start = log.tell()
@@ -186,7 +188,7 @@ class ManagedServer:
         text = self._log_text()
         tail = self._tail(text)
         status = self._watchdog.returncode if self._watchdog else None
-        explained = self._explain(text)
+        explained = self._explain(text) if self._explain is not None else None
         if explained is not None:
             return type(explained)(f"{explained} Its log, {self.log}, says:\n{tail}")
         return SystemFailedError(f"the model server ended with status {status}. Its log, {self.log}, says:\n{tail}")

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     owner = os.getppid()
     asked_to_stop = False
 
-    def stop(signum: int, frame: FrameType | None) -> None:
+    def stop(_signum: int, _frame: FrameType | None) -> None:
         nonlocal asked_to_stop
         asked_to_stop = True
 

@@ -16,21 +16,33 @@ REAL = [
     ("The appropriate emotion to describe this utterance is: Anger.", "anger"),
     ("The appropriate emotion to describe this utterance is: gratitude.", None),
     ("The emotion is anger. This is because of the doctors' dismissal of their daughter's last will.", "anger"),
-    ("The postman is speaking about his beloved brother, and the comment contains a mix of joy and sadness.", "sadness"),
+    (
+        "The postman is speaking about his beloved brother, and the comment contains a mix of joy and sadness.",
+        "sadness",
+    ),
     ("The cat is here on my lap. Please lock the door !", None),
     ("The doctors don't think that she will come home.", None),
-    ("I'm sorry for the confusion, but I can help you with that.\n\nThe correct answer is:\n\n- I'm sorry for the confusion.", None),
+    (
+        "I'm sorry for the confusion, but I can help you with that.\n\nThe correct answer is:\n\n- I'm sorry for the confusion.",
+        None,
+    ),
     (' "anger"\n\nThe answer is: "anger"', "anger"),
     (' "anger"\n\nThe cat is here on my lap . Please lock the door !', "anger"),
     (" happiness.\n\nThe user will not provide any additional information.\n\nThe user will not …", "happiness"),
     (" fear . The user will be disappointed if he doesn't pay.\n\nThe user will be happy if he does pay …", "fear"),
-    (" fear . The answer of the next utterance is : fear.\n\nThe answer is given with two categories as follows …", "fear"),
+    (
+        " fear . The answer of the next utterance is : fear.\n\nThe answer is given with two categories as follows …",
+        "fear",
+    ),
     (" disappointment . The user will be disappointed if they cannot go.", None),
     (' "angrily", based on our conversation.\n\nTo add to the already excellent answer by @JaakPeters, …', None),
     (" disappointment . The user will be sad.\n\nThe labels: happiness (happy), sadness (sad), anger (anger) …", None),
     ("The speaker of this utterance expresses anger, specifically, but not happiness.", "anger"),
     ("The speaker of this utterance expresses anger, specifically disgust, but not happiness.", None),
-    ('The speaker of this utterance expresses a mix of emotions, but the most appropriate answer is "anger" (no emotion).', "anger"),
+    (
+        'The speaker of this utterance expresses a mix of emotions, but the most appropriate answer is "anger" (no emotion).',
+        "anger",
+    ),
     (
         "The speaker of this utterance expresses gratitude, but their emotions are not anger, disgust, fear, happiness, "
         "sadness, surprise, and so on.",
@@ -85,7 +97,9 @@ def test_no_text_breaks_the_parser_and_text_without_a_label_is_unusable(text: st
 
 
 @pytest.mark.parametrize("name", DAILYDIALOG_LABELS.names)
-@pytest.mark.parametrize("shape", ["{}", "{}.", " {}\n", '"{}"', "Emotion: {}", "The emotion of the speaker is {}.", "I hear {}"])
+@pytest.mark.parametrize(
+    "shape", ["{}", "{}.", " {}\n", '"{}"', "Emotion: {}", "The emotion of the speaker is {}.", "I hear {}"]
+)
 def test_every_label_is_understood_in_every_shape(name: str, shape: str) -> None:
     assert parse_answer(shape.format(name), DAILYDIALOG_LABELS) == name
     assert parse_answer(shape.format(name.upper()), DAILYDIALOG_LABELS) == name
