@@ -112,8 +112,10 @@ def _identity_fields(config: Any) -> list[str]:
     return [f.name for f in dataclasses.fields(config) if f.metadata.get("identity", True)]
 
 
-def config_hash(config: Any, *, targets: str) -> str:
-    """Twelve hex digits that name a configuration: its identity settings and which utterances it labels."""
+def config_hash(config: Any, *, targets: str, withheld: str | None = None) -> str:
+    """Twelve hex digits that name a configuration: its identity settings, what it labels and what it never saw."""
     values = as_json(config)
     identity = {"config": {name: values[name] for name in _identity_fields(config)}, "targets": targets}
+    if withheld is not None:
+        identity["withheld"] = withheld
     return hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -130,7 +130,7 @@ class _Checks:
         wanted = {target.dialogue for target in some}
         part = self.ask(some, [dialogue for dialogue in self.dialogues if dialogue.id in wanted])
         changed = [p.target for p in part if p != self.answers()[p.target]]
-        _require(not changed, f"{len(changed)} answers changed, for example {changed[0]}")
+        _require(not changed, f"{len(changed)} answers changed, for example {changed[:1]}")
 
     def check_saved_and_loaded_again(self) -> None:
         """What is saved answers as before when loaded, and holds no pickle"""

@@ -5,6 +5,8 @@ RESULTS/DATASET/SYSTEM/CONFIGHASH/seed-N/
     predictions.jsonl   one object a line; the only source of every score
     model/              what `System.save` wrote
     embeddings.npz      utterance embeddings of the test split, for systems that embed
+    triplets.json       outcomes of the protocol triplet, derived from them and small enough to commit
+    few_shot.json       outcomes of the protocol few-shot, for runs with a label withheld
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ class RunRecord(BaseModel):
     config_hash: str
     seed: int
     targets: Targets
+    withheld: str | None = Field(default=None, description="the label whose gold labels training did not see")
     dataset: str
     dataset_fingerprint: str
     context: Context | None = None
@@ -92,6 +95,8 @@ class RunRecord(BaseModel):
         settings = [f"{name}={_shown(value)}" for name, value in self.settings.items()]
         if self.targets == "last":
             settings.append("targets=last")
+        if self.withheld is not None:
+            settings.append(f"without {self.withheld}")
         return f"{self.system} ({', '.join(settings)})" if settings else self.system
 
 

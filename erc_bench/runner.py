@@ -16,7 +16,7 @@ from typing import Any
 
 import filelock
 
-from erc_bench import provenance
+from erc_bench import few_shot, provenance, triplet
 from erc_bench.config import as_json as config_as_json
 from erc_bench.config import changed_settings, config_hash
 from erc_bench.context_check import check_context
@@ -59,6 +59,7 @@ class RunRequest:
     targets: Targets = "all"
     runtime: Runtime = field(default_factory=Runtime)
     overwrite: bool = False
+    withheld: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
     SystemFailedError
         The system failed; its record says so, and what it had predicted is kept for the next attempt.
     """
+    _check_withheld(request)
     record = _new_record(request)
     folder = run_folder(request.results, record)
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,6 +115,18 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
         return RunOutcome(Run(folder, finished), already_complete=False)
 
 
+def _check_withheld(request: RunRequest) -> None:
+    if request.withheld is None:
+        return
+    few_shot.check_withheld(request.withheld, request.dataset.labels)
+    system = request.system(request.config, labels=request.dataset.labels, runtime=request.runtime)
+    if not (system.embeds and system.trains):
+        raise UsageError(
+            f"a system must learn and have embeddings to be run with a withheld label, got {request.system.info.name}. "
+            "`erc-bench systems show NAME` says what a system has."
+        )
+
+
 def _new_record(request: RunRequest) -> RunRecord:
     info = request.system.info
     settings = changed_settings(request.config)
@@ -125,9 +139,10 @@ def _new_record(request: RunRequest) -> RunRecord:
         floor=info.floor,
         config=config_as_json(request.config),
         settings=settings,
-        config_hash=config_hash(request.config, targets=request.targets),
+        config_hash=config_hash(request.config, targets=request.targets, withheld=request.withheld),
         seed=request.seed,
         targets=request.targets,
+        withheld=request.withheld,
         dataset=request.dataset.name,
         dataset_fingerprint=request.dataset.fingerprint,
         versions=provenance.versions(),
@@ -143,6 +158,8 @@ def _command(name: str, request: RunRequest, settings: Mapping[str, Any]) -> str
         parts += ["--set", f"{name_of_field}={value}"]
     if request.targets != "all":
         parts += ["--targets", request.targets]
+    if request.withheld is not None:
+        parts += ["--withhold", request.withheld]
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 
@@ -206,6 +223,7 @@ class _Execution:
             predictions = self._predict(system)
             if system.embeds:
                 self._embed(system)
+                self._derive(system)
             report = system.report()
             self.record.parameters = system.parameters
         finally:
@@ -227,7 +245,10 @@ class _Execution:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             started = time.perf_counter()
-            system.fit(dataset.train, dataset.validation, seed=self.request.seed, progress=self.progress)
+            train, validation = dataset.train, dataset.validation
+            if self.request.withheld is not None:
+                train, validation = (few_shot.withhold(part, self.request.withheld) for part in (train, validation))
+            system.fit(train, validation, seed=self.request.seed, progress=self.progress)
             seconds = round(time.perf_counter() - started, 3)
             system.save(unfinished)
             fit = {"train_seconds": seconds, "peak_memory_mb": provenance.peak_memory_mb()}
@@ -304,6 +325,14 @@ class _Execution:
         np.savez(temporary, embeddings=np.concatenate(arrays), lengths=np.array(lengths))
         temporary.replace(path)
         self.record.timings["embed"] = round(time.perf_counter() - started, 3)
+
+    def _derive(self, system: System) -> None:
+        """Keep what the protocols on embeddings need, since the embeddings themselves are too large to commit."""
+        dataset, withheld = self.request.dataset, self.request.withheld
+        if withheld is not None:
+            few_shot.write_evidence(self.folder, dataset, withheld, system, self.progress)
+        elif triplet.applies_to(dataset):
+            triplet.write_evidence(self.folder, dataset)
 
     def _probe_speed(self) -> float:
         """Utterances a second on a sample, with no cache to help: a figure that all systems' rows share."""

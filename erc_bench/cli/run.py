@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -39,6 +40,7 @@ Examples:
   erc-bench run --system sentemocontext --dataset sample
   erc-bench run --system sentemocontext --system tfidf-logreg --seeds 0-2
   erc-bench run --system minilm-classifier --set fine_tune=true --data-dir ~/dailydialog
+  erc-bench run --system sentemocontext --withhold fear --withhold anger
 \b
 A run that was killed resumes with the same command; a complete one is not made again
 without --overwrite. `erc-bench systems show NAME` lists what --set can change."""
@@ -63,6 +65,12 @@ without --overwrite. `erc-bench systems show NAME` lists what --set can change."
     show_default=True,
     help="Label every test utterance, or only the last of each dialogue.",
 )
+@click.option(
+    "--withhold",
+    multiple=True,
+    metavar="LABEL",
+    help="Train without this emotion and score it from few examples (protocol few-shot); repeatable.",
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps or auto.")
 @click.option("--overwrite", is_flag=True, help="Make the run again even if it is complete.")
 @click.option("--offline", is_flag=True, help="Never reach for a model hub.")
@@ -76,6 +84,7 @@ def run(
     seeds: list[int] | None,
     settings: tuple[str, ...],
     targets: str,
+    withhold: tuple[str, ...],
     device: str,
     overwrite: bool,
     offline: bool,
@@ -94,20 +103,31 @@ def run(
     configs = [parse_settings(system.Config, settings, owner=system.info.name) for system in systems]
 
     from erc_bench.data import load_dataset
+    from erc_bench.few_shot import check_withheld
     from erc_bench.paths import cache_dir
     from erc_bench.progress import default_progress
     from erc_bench.runner import RunRequest, execute
     from erc_bench.system import Runtime
 
     dataset = load_dataset(dataset_name, data_dir=data_dir)
+    for label in withhold:
+        check_withheld(label, dataset.labels)
     runtime = Runtime(device=device, offline=offline, cache_dir=cache_dir())
     progress = default_progress()
     outcomes: list[RunOutcome] = []
     failures: list[tuple[str, ErcBenchError]] = []
     for system, config in zip(systems, configs, strict=True):
-        for number in seeds:
+        for number, withheld in itertools.product(seeds, withhold or (None,)):
             request = RunRequest(
-                system, config, dataset, results_dir, number, "last" if targets == "last" else "all", runtime, overwrite
+                system=system,
+                config=config,
+                dataset=dataset,
+                results=results_dir,
+                seed=number,
+                targets="last" if targets == "last" else "all",
+                runtime=runtime,
+                overwrite=overwrite,
+                withheld=withheld,
             )
             try:
                 outcome = execute(request, progress)
@@ -145,6 +165,7 @@ def _summary(outcome: RunOutcome) -> dict[str, Any]:
         "dataset": record.dataset,
         "seed": record.seed,
         "targets": record.targets,
+        "withheld": record.withheld,
         "folder": str(outcome.run.folder),
         "already_complete": outcome.already_complete,
         "scores": record.scores,
