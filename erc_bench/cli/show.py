@@ -1,0 +1,67 @@
+"""`erc-bench show`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from erc_bench.cli import options
+
+EPILOG = """\b
+Examples:
+  erc-bench show sentemocontext --errors --label anger
+  erc-bench show sentemocontext --compare minilm-classifier --limit 5
+  erc-bench show results/sample/tfidf-logreg/b5d6ff3323ee/seed-0 --dialogue test-00003
+\b
+RUN is a run folder, or a row title or system name found in --results-dir. Dialogues are shown
+whole; `>` marks the utterances that the filters select. With --compare and no filter these are
+the utterances where exactly one of the two systems is right: `helped` where it is RUN, `hurt`
+where it is the other one. Labels a run did not give (--targets last) stand as a dash."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("run")
+@click.option("--compare", metavar="OTHER", help="Show where two systems differ: another run, named like RUN.")
+@click.option("--errors", is_flag=True, help="Only dialogues with an utterance that was labelled wrong.")
+@click.option("--label", metavar="NAME", help="Only this label, as gold label or as answer.")
+@click.option("--dialogue", metavar="ID", help="Only this dialogue, for example test-00042.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Dialogues to show; 0 shows all."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Which seed of a row.  [default: its lowest]")
+@click.option("--dataset", metavar="NAME", help="Dataset of a row, where several have it.")
+@options.results_dir
+@options.data_dir
+@options.as_json
+def show(
+    run: str,
+    compare: str | None,
+    errors: bool,
+    label: str | None,
+    dialogue: str | None,
+    limit: int,
+    seed: int | None,
+    dataset: str | None,
+    results_dir: Path,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Show dialogues with gold and predicted labels side by side."""
+    from erc_bench.data import load_dataset
+    from erc_bench.show import as_json as showing_as_json
+    from erc_bench.show import build_showing, find_run
+
+    first = find_run(results_dir, run, dataset=dataset, seed=seed)
+    name = first[0].record.dataset
+    other = find_run(results_dir, compare, dataset=name, seed=seed) if compare else None
+    loaded = load_dataset(name, data_dir=data_dir)
+    showing = build_showing(loaded, first, other, errors=errors, label=label, dialogue=dialogue)
+    shown = showing.dialogues[:limit] if limit else showing.dialogues
+    if as_json:
+        click.echo(json.dumps(showing_as_json(showing, shown), indent=2, ensure_ascii=False))
+        return
+    from erc_bench.show_terminal import print_showing
+
+    print_showing(showing, shown)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from erc_bench.cli import cli, main
+from erc_bench.domain import Dataset
+from erc_bench.progress import SilentProgress
+from erc_bench.registry import system_class
+from erc_bench.runner import RunRequest, execute
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, sample: Dataset) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    for name in ("constant", "lookup", "prior"):
+        system = system_class(name)
+        execute(RunRequest(system, system.Config(), sample, folder), SilentProgress())
+    return folder
+
+
+def invoke(*arguments: str) -> str:
+    result = CliRunner().invoke(cli, ["show", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_plain_lines_outside_a_terminal(results: Path, sample: Dataset) -> None:
+    output = invoke("constant", "--results-dir", str(results), "--limit", "0")
+    assert "\x1b" not in output
+    lines = output.splitlines()
+    for dialogue in sample.test:
+        start = next(i for i, line in enumerate(lines) if line.startswith(f"{dialogue.id} ("))
+        for offset, utterance in enumerate(dialogue.utterances, start=2):
+            line = lines[start + offset]
+            assert line.endswith(" ".join(utterance.text.split()))
+            assert ("✓" in line) == (utterance.label == "no emotion")
+
+
+def test_limit_and_what_it_leaves_out(results: Path, sample: Dataset) -> None:
+    output = invoke("constant", "--results-dir", str(results), "--limit", "2")
+    assert sum(line.startswith("test-") for line in output.splitlines()) == 2
+    assert f"in {len(sample.test)} dialogues selected; showing the first 2 dialogues" in output
+
+
+def test_compare_marks_and_counts(results: Path) -> None:
+    output = invoke("prior", "--compare", "constant", "--results-dir", str(results), "--limit", "0")
+    content = json.loads(
+        invoke("prior", "--compare", "constant", "--results-dir", str(results), "--limit", "0", "--json")
+    )
+    outcomes = content["outcomes"]
+    assert f"- helped (only prior is right): {outcomes['helped']} utterances" in output
+    assert f"- hurt (only constant is right): {outcomes['hurt']} utterances" in output
+    marked = [
+        utterance["outcome"]
+        for dialogue in content["dialogues"]
+        for utterance in dialogue["utterances"]
+        if utterance["selected"]
+    ]
+    assert {name: marked.count(name) for name in ("helped", "hurt")} == {k: outcomes[k] for k in ("helped", "hurt")}
+
+
+def test_markup_and_control_characters_in_texts_are_shown_as_text() -> None:
+    from io import StringIO
+
+    from erc_bench.domain import DAILYDIALOG_LABELS
+    from erc_bench.records import Run, RunRecord
+    from erc_bench.show import Line, Showing, ShownDialogue
+    from erc_bench.show_terminal import print_showing
+    from erc_bench.system import Prediction
+
+    record = RunRecord(
+        status="complete", system="s", config_hash="0", seed=0, targets="all", dataset="sample", dataset_fingerprint="0"
+    )
+    line = Line(0, "A", "[bold red]stop[/] \x1b[2J :smile:", "anger", Prediction("test-0", 0, None))
+    showing = Showing(Run(Path(), record), "s", DAILYDIALOG_LABELS.names, (ShownDialogue("test-0", (line,)),), 1, 0, 1)
+    file = StringIO()
+    print_showing(showing, showing.dialogues, file)
+    assert "[bold red]stop[/] [2J :smile:" in file.getvalue()
+    assert "(unusable)" in file.getvalue()
+    assert "\x1b" not in file.getvalue()
+
+
+class Terminal:
+    """Text that says it goes to a terminal."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_colours_on_a_terminal_unless_no_color(
+    results: Path, sample: Dataset, no_color: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typing import TextIO, cast
+
+    from erc_bench.show import build_showing, find_run
+    from erc_bench.show_terminal import print_showing
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setenv("NO_COLOR", "1" if no_color else "")
+    showing = build_showing(sample, find_run(results, "constant"), label="anger")
+    file = Terminal()
+    print_showing(showing, showing.dialogues, cast(TextIO, file))
+    assert ("\x1b" in file.text) is not no_color
+    assert "anger" in file.text
+
+
+def test_exit_code_3_where_the_texts_are_missing(
+    tmp_path: Path, results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = next(results.glob("sample/constant/*/seed-0/run.json"))
+    elsewhere = tmp_path / "results" / "dailydialog" / "constant" / run.parts[-3] / "seed-0"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "run.json").write_text(run.read_text().replace('"sample"', '"dailydialog"'))
+    monkeypatch.delenv("ERC_BENCH_DATA_DIR", raising=False)
+    with pytest.raises(SystemExit) as stop:
+        main(["show", str(elsewhere), "--data-dir", str(tmp_path / "nothing")])
+    assert stop.value.code == 3
+    assert "erc-bench data download dailydialog" in capsys.readouterr().err
+
+
+def test_help_gives_an_example() -> None:
+    assert "erc-bench show sentemocontext --errors" in invoke("--help")
