@@ -14,8 +14,14 @@ from erc_bench.errors import EXIT_INTERRUPTED, ErcBenchError
 COMMANDS = {
     "run": "run:run",
     "leaderboard": "leaderboard:leaderboard",
+    "compare": "compare:compare",
+    "show": "show:show",
+    "score": "score:score",
+    "verify": "verify:verify",
+    "export": "export:export",
     "systems": "systems:systems",
     "data": "data:data",
+    "paper": "paper:paper",
 }
 
 

@@ -1,0 +1,43 @@
+"""`erc-bench export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from erc_bench.cli import options
+from erc_bench.errors import DataMissingError
+
+EPILOG = """\b
+Examples:
+  erc-bench export --to leaderboard/runs
+  erc-bench export results/dailydialog/lookup/3067b7fa444d/seed-0 --to leaderboard/runs
+\b
+The copies hold labels only: no utterance, no text that a model wrote, no scores, weights or
+embeddings, no absolute paths. Boards made from them are the same."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("runs", nargs=-1, metavar="[RUN]...", type=options.FOLDER)
+@click.option(
+    "--to", required=True, type=options.FOLDER, help="Folder to copy to; runs of the same place are replaced."
+)
+@options.results_dir
+def export(runs: tuple[Path, ...], to: Path, results_dir: Path) -> None:
+    """Copy run records (folders RUN, or all complete ones) in a form that can be published."""
+    from erc_bench.exporting import export_run
+    from erc_bench.records import Run, find_runs, read_record
+
+    if runs:
+        found = [Run(folder, read_record(folder)) for folder in runs]
+    else:
+        every = list(find_runs(results_dir))
+        found = [run for run in every if run.record.status == "complete"]
+        if not found:
+            raise DataMissingError(f"{results_dir} must hold a complete run to be exported, got none.")
+        if len(found) < len(every):
+            click.echo(f"{len(every) - len(found)} runs are not complete and left out", err=True)
+    for run in found:
+        click.echo(export_run(run, to).folder)
+    click.echo(f"exported {len(found)} runs to {to}", err=True)

@@ -1,0 +1,139 @@
+"""Recomputing what run records and boards claim, and naming every difference."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from erc_bench.board.build import FORMATS, build_boards, narrowed, published_board, rendered
+from erc_bench.board.published import published_results
+from erc_bench.board.rows import Board
+from erc_bench.domain import Dataset
+from erc_bench.errors import DataError
+from erc_bench.metrics import METRICS
+from erc_bench.records import (
+    PREDICTIONS_FILE,
+    Run,
+    file_sha256,
+    read_predictions,
+    run_folder,
+)
+from erc_bench.scoring import headline_scores
+
+SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
+LINES_SHOWN = 3
+LINE_WIDTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something recorded that does not follow from the predictions and the gold labels."""
+
+    where: Path
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def verify_run(run: Run, dataset: Dataset) -> list[Difference]:
+    """Every difference between a complete run record and what is recomputed from its predictions."""
+    return [Difference(run.folder, what) for what in _run_differences(run, dataset)]
+
+
+def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
+    record = run.record
+    if run_folder(Path(), record).parts != run.folder.resolve().parts[-4:]:
+        yield f"the folder must be …/{run_folder(Path(), record)} as its run.json says, got another"
+    if record.dataset_fingerprint != dataset.fingerprint:
+        yield (
+            f"the dataset fingerprint must be {dataset.fingerprint[:12]}…, got {record.dataset_fingerprint[:12]}…: made on "
+            "other data"
+        )
+        return
+    path = run.folder / PREDICTIONS_FILE
+    if not path.is_file():
+        yield f"{PREDICTIONS_FILE} must be there, got none"
+        return
+    found = file_sha256(path)
+    if found != record.predictions_sha256:
+        yield f"the SHA-256 of {PREDICTIONS_FILE} is recorded as {record.predictions_sha256[:12]}…, recomputed {found[:12]}…"
+    try:
+        predictions = read_predictions(run.folder)
+        scores = headline_scores(dataset, record.targets, predictions.values())
+    except DataError as error:
+        yield str(error)
+        return
+    last_only = slice(None) if record.targets == "all" else slice(-1, None)
+    targets = [target for dialogue in dataset.test for target in dialogue.targets()[last_only]]
+    surplus = len(predictions.keys() - set(targets))
+    if surplus:
+        yield f"predictions must be for the {len(targets):,} targets of the run, got {surplus:,} others"
+    if record.predictions != len(predictions):
+        yield f"the number of predictions is recorded as {record.predictions:,}, recomputed {len(predictions):,}"
+    for name in METRICS:
+        recorded = record.scores.get(name)
+        if recorded is None:
+            yield f"{name} is not recorded, recomputed {scores[name]}"
+        elif not math.isclose(recorded, scores[name], rel_tol=0, abs_tol=SCORE_TOLERANCE):
+            yield f"{name} is recorded as {recorded}, recomputed {scores[name]}"
+    unknown = sorted(record.scores.keys() - set(METRICS))
+    if unknown:
+        yield f"recorded scores must be among {', '.join(METRICS)}, got {', '.join(unknown)}"
+
+
+def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None = None) -> tuple[int, list[Difference]]:
+    """Compare every board file in the folders with what its run records give: the number compared, the differences.
+
+    A board may have been written for one dataset or one protocol only: it is right if it equals, byte for byte, what
+    `erc-bench leaderboard` writes for any such choice.
+    """
+    files = [
+        (folder / name, format_name)
+        for folder in dict.fromkeys(folders)
+        for format_name, (name, _) in FORMATS.items()
+        if (folder / name).is_file()
+    ]
+    if not files:
+        return 0, []
+    boards = {board.dataset: board for board in build_boards(results, data_dir=data_dir).boards}
+    everything = tuple(boards.values())
+    for result in published_results():
+        boards.setdefault(result.dataset, published_board(result.dataset))
+    selections: list[tuple[Board, ...]] = [everything, *((board,) for board in boards.values())]
+    protocols: list[str | None] = [
+        None,
+        *dict.fromkeys(name for board in boards.values() for name in _protocols_of(board)),
+    ]
+    differences = []
+    for path, format_name in files:
+        content = path.read_bytes()
+        expected = None
+        for protocol, selection in product(protocols, selections):
+            candidate = rendered([narrowed(board, protocol) for board in selection], format_name)
+            if candidate == content:
+                break
+            expected = expected or candidate
+        else:
+            differences.append(Difference(path, _first_difference(content, expected or b"")))
+    return len(files), differences
+
+
+def _protocols_of(board: Board) -> list[str]:
+    return [*board.protocols(), *(row.protocol for row in board.published)]
+
+
+def _first_difference(content: bytes, expected: bytes) -> str:
+    recorded, recomputed = (text.decode("utf-8", "replace").splitlines() for text in (content, expected))
+    changes = [
+        line[:LINE_WIDTH]
+        for line in difflib.unified_diff(recorded, recomputed, "recorded", "recomputed", lineterm="", n=0)
+        if line[0] in "+-" and not line.startswith(("+++", "---"))
+    ]
+    shown = "; ".join(changes[:LINES_SHOWN])
+    more = f"; and {len(changes) - LINES_SHOWN} more lines" if len(changes) > LINES_SHOWN else ""
+    return f"differs from the board of these runs (- recorded, + recomputed): {shown}{more}"
