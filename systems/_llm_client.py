@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Endpoint:
     model: str
     client: AsyncOpenAI
     bring_back: Callable[[], Awaitable[None]] | None = None
-    dialogues: int = 0
+    under_way: int = 0
     away: asyncio.Task[None] | None = field(default=None, repr=False)
 
     @property
@@ -55,7 +56,7 @@ class Session:
     Parameters
     ----------
     endpoints
-        The servers; dialogues go to the one with the fewest dialogues under way.
+        The servers; each takes the next dialogue as soon as it has room, so that a faster one takes more.
     ask
         Asks one of them for one target.
     concurrency
@@ -67,14 +68,17 @@ class Session:
     def __init__(self, endpoints: Sequence[Endpoint], ask: Asker, *, concurrency: int, patience: float) -> None:
         self.endpoints, self.moves = list(endpoints), 0
         self._ask, self._patience = ask, patience
-        self._slots = asyncio.Semaphore(concurrency * len(self.endpoints))
+        self._slots = {endpoint: asyncio.Semaphore(concurrency) for endpoint in self.endpoints}
+        self._waiting: deque[tuple[Dialogue, list[Target]]] = deque()
         self._answers: asyncio.Queue[Prediction | BaseException] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, dialogues: Sequence[Dialogue], targets: Sequence[Target]) -> None:
         """Begin to ask; the answers come out of `answers`."""
         by_id = {dialogue.id: dialogue for dialogue in dialogues}
-        self._spawn(self._feed([(by_id[name], list(group)) for name, group in _by_dialogue(targets)]))
+        self._waiting.extend((by_id[name], group) for name, group in _by_dialogue(targets))
+        for endpoint in self.endpoints:
+            self._spawn(self._feed(endpoint))
 
     def _spawn(self, work: Awaitable[None]) -> None:
         async def guarded() -> None:
@@ -87,29 +91,30 @@ class Session:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _feed(self, groups: list[tuple[Dialogue, list[Target]]]) -> None:
-        for dialogue, targets in groups:
-            await self._slots.acquire()
-            endpoint = self._least_busy() or self.endpoints[0]
-            endpoint.dialogues += 1
-            left = len(targets)
-
-            def one_done(endpoint: Endpoint = endpoint) -> None:
-                nonlocal left
-                left -= 1
-                endpoint.dialogues -= left == 0
-
+    async def _feed(self, endpoint: Endpoint) -> None:
+        slots = self._slots[endpoint]
+        while self._waiting:
+            await slots.acquire()
+            if endpoint.away is not None:
+                slots.release()
+                await asyncio.wait({endpoint.away})
+                if not endpoint.up:
+                    return  # lost for good: the others take what is left, and what it had under way tells why
+                continue
+            if not self._waiting:
+                return
+            dialogue, targets = self._waiting.popleft()
             for number, target in enumerate(targets):
                 if number:
-                    await self._slots.acquire()
-                self._spawn(self._answer(endpoint, dialogue, target.turn, one_done))
+                    await slots.acquire()
+                self._spawn(self._answer(endpoint, dialogue, target.turn))
+            await asyncio.sleep(0)  # the other endpoints' turn
 
-    async def _answer(self, endpoint: Endpoint, dialogue: Dialogue, turn: int, done: Callable[[], None]) -> None:
+    async def _answer(self, endpoint: Endpoint, dialogue: Dialogue, turn: int) -> None:
         try:
             self._answers.put_nowait(await self._persist(endpoint, dialogue, turn))
         finally:
-            done()
-            self._slots.release()
+            self._slots[endpoint].release()
 
     async def _persist(self, endpoint: Endpoint, dialogue: Dialogue, turn: int) -> Prediction:
         from openai import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
@@ -117,6 +122,7 @@ class Session:
         for move in itertools.count(1):
             if not endpoint.up:
                 endpoint = await self._another(endpoint)
+            endpoint.under_way += 1
             try:
                 return await self._ask(endpoint, dialogue, turn)
             except (APIConnectionError, InternalServerError, RateLimitError) as error:
@@ -129,10 +135,12 @@ class Session:
                 self._mark_away(endpoint)
             except APIStatusError as error:
                 raise explained(error, endpoint) from error
+            finally:
+                endpoint.under_way -= 1
         raise AssertionError("unreachable")
 
     def _least_busy(self) -> Endpoint | None:
-        return min((e for e in self.endpoints if e.up), key=lambda e: e.dialogues, default=None)
+        return min((e for e in self.endpoints if e.up), key=lambda e: e.under_way, default=None)
 
     def _mark_away(self, endpoint: Endpoint) -> None:
         if endpoint.up:
