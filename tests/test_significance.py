@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -123,3 +126,12 @@ def test_overlapping_groups_overlap_in_their_ranks() -> None:
 def test_a_single_row_is_first() -> None:
     assert ranks([row(0.7, 1)]) == ["1"]
     assert ranks([]) == []
+
+
+def test_scoring_imports_neither_torch_nor_scikit_learn() -> None:
+    code = (
+        "import sys, erc_bench.significance, erc_bench.protocols;"
+        "print(sorted({'torch', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
