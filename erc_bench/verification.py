@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +24,7 @@ from erc_bench.records import (
 from erc_bench.scoring import headline_scores
 
 SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
-LINES_SHOWN = 3
-LINE_WIDTH = 160
+SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +110,19 @@ def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None 
     differences = []
     for path, format_name in files:
         content = path.read_bytes()
-        expected = None
-        for protocol, selection in product(protocols, selections):
-            candidate = rendered([narrowed(board, protocol) for board in selection], format_name)
-            if candidate == content:
+        candidates = (
+            rendered(choice, format_name).splitlines(keepends=True)
+            for protocol, selection in product(protocols, selections)
+            if (choice := [part for board in selection if not (part := narrowed(board, protocol)).is_empty])
+        )
+        lines = content.splitlines(keepends=True)
+        nearest: list[bytes] = []
+        for candidate in candidates:
+            if candidate == lines:
                 break
-            expected = expected or candidate
+            nearest = max(nearest, candidate, key=lambda other: _shared(lines, other))
         else:
-            differences.append(Difference(path, _first_difference(content, expected or b"")))
+            differences.append(Difference(path, _first_difference(lines, nearest)))
     return len(files), differences
 
 
@@ -127,13 +130,19 @@ def _protocols_of(board: Board) -> list[str]:
     return [*board.protocols(), *(row.protocol for row in board.published)]
 
 
-def _first_difference(content: bytes, expected: bytes) -> str:
-    recorded, recomputed = (text.decode("utf-8", "replace").splitlines() for text in (content, expected))
-    changes = [
-        line[:LINE_WIDTH]
-        for line in difflib.unified_diff(recorded, recomputed, "recorded", "recomputed", lineterm="", n=0)
-        if line[0] in "+-" and not line.startswith(("+++", "---"))
-    ]
-    shown = "; ".join(changes[:LINES_SHOWN])
-    more = f"; and {len(changes) - LINES_SHOWN} more lines" if len(changes) > LINES_SHOWN else ""
-    return f"differs from the board of these runs (- recorded, + recomputed): {shown}{more}"
+def _shared(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many items two sequences share from their start."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((position for position, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _first_difference(recorded: Sequence[bytes], recomputed: Sequence[bytes]) -> str:
+    number = _shared(recorded, recomputed)
+    old, new = (
+        lines[number].decode("utf-8", "replace") if number < len(lines) else "" for lines in (recorded, recomputed)
+    )
+    start = max(0, _shared(old, new) - SHOWN // 4)
+    return (
+        f"differs from the board of these runs, first on line {number + 1}: recorded {old[start : start + SHOWN]!r}, "
+        f"recomputed {new[start : start + SHOWN]!r}"
+    )

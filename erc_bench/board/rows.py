@@ -98,6 +98,11 @@ class Board:
     sections: tuple[Section, ...]
     published: tuple[Row, ...] = ()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not self.sections and not self.published
+
     def protocols(self) -> tuple[str, ...]:
         """The protocols that have measured rows, in order."""
         return tuple(dict.fromkeys(section.protocol for section in self.sections))
