@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from erc_bench.board.pictures import FORMATS as PICTURE_FORMATS
+from erc_bench.board.pictures import write_pictures
 from erc_bench.board.published import published_results, published_rows
 from erc_bench.board.rows import Board, Row, RunGroup, group_runs, sections
 from erc_bench.data import load_dataset
@@ -58,8 +60,9 @@ def build_boards(
     groups = group_runs(runs)
     names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
     wanted = [name for name in PROTOCOLS if protocol in (None, name)]
-    boards = tuple(_board(name, groups, wanted, protocol, results, data_dir) for name in names)
-    if not any(board.sections or board.published for board in boards):
+    every = [_board(name, groups, wanted, protocol, results, data_dir) for name in names]
+    boards = tuple(board for board in every if not board.is_empty)
+    if not boards:
         raise DataMissingError(
             f"{results} must hold a complete run{f' on {dataset}' if dataset else ''}"
             f"{f' for the protocol {protocol}' if protocol else ''}, got none ({len(runs)} runs found). Make one, for "
@@ -155,6 +158,7 @@ def _latex(boards: Sequence[Board]) -> str:
     return render_latex(boards)
 
 
+PICTURE_FOLDER = "pictures"
 FORMATS: Mapping[str, tuple[str, Callable[[Sequence[Board]], str]]] = {
     "md": ("leaderboard.md", _markdown),
     "csv": ("leaderboard.csv", _csv),
@@ -174,11 +178,12 @@ def parse_formats(text: str) -> tuple[str, ...]:
         A format that does not exist.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
+    known = [*FORMATS, *PICTURE_FORMATS]
     if not names:
-        raise UsageError(f"--format must name at least one of {', '.join(FORMATS)}, got {text!r}.")
+        raise UsageError(f"--format must name at least one of {', '.join(known)}, got {text!r}.")
     for name in names:
-        if name not in FORMATS:
-            raise UnknownNameError("a format", name, FORMATS)
+        if name not in known:
+            raise UnknownNameError("a format", name, known)
     return tuple(dict.fromkeys(names))
 
 
@@ -189,9 +194,15 @@ def rendered(boards: Sequence[Board], format_name: str) -> bytes:
 
 
 def write_boards(boards: Sequence[Board], output: Path, formats: Sequence[str]) -> list[Path]:
-    """Write one file a format and return their paths; all are computed before the first is written."""
-    contents = [(output / FORMATS[name][0], rendered(boards, name)) for name in formats]
+    """Write one file a format, and pictures below `pictures/`, and return their paths.
+
+    The texts are all computed before the first is written.
+    """
+    contents = [(output / FORMATS[name][0], rendered(boards, name)) for name in formats if name in FORMATS]
     output.mkdir(parents=True, exist_ok=True)
     for path, content in contents:
         write_atomically(path, content)
-    return [path for path, _ in contents]
+    pictures = [name for name in formats if name in PICTURE_FORMATS]
+    sections = [section for board in boards for section in board.sections]
+    drawn = write_pictures(sections, output / PICTURE_FOLDER, pictures) if pictures else []
+    return [*(path for path, _ in contents), *drawn]

@@ -134,15 +134,13 @@ def _described(row: Row, metric: str, cost: Cost, point: Point) -> str:
 def _labels(
     rows: Sequence[Row], placed: Sequence[tuple[Point, float, float]], *, less_is_better: bool
 ) -> dict[int, tuple[str, float, float, str]]:
-    """Names beside the points of the front, best first, each where it covers no point and no other name."""
+    """Names beside the points, the front first, each where it covers no point and no other name, if there is room."""
     # Above the line first: it rises with a cost and falls with a speed.
     above, across = [("end", -8, -6), ("start", 8, -6)], [("start", 8, 15), ("end", -8, 15)]
     spots = [*(above if less_is_better else reversed(above)), ("middle", 0, -14), *across, ("middle", 0, 24)]
     taken = [(x - 5, y - 5, x + 5, y + 5) for _, x, y in placed]
     found = {}
-    for point, x, y in sorted(placed, key=lambda place: -place[0].score):
-        if not point.front:
-            continue
+    for point, x, y in sorted(placed, key=lambda place: (not place[0].front, -place[0].score)):
         title = rows[point.index].title
         text = title if len(title) <= LONGEST_LABEL else f"{title[: LONGEST_LABEL - 1]}…"
         width = LABEL_CHARACTER * len(text)

@@ -127,7 +127,7 @@ def render_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    html = environment.get_template("board.html").render(
+    return environment.get_template("board.html").render(
         title=title,
         boards=boards,
         choices={
@@ -142,8 +142,6 @@ def render_page(
         costs=COSTS,
         metric_name=metric_name,
     )
-    # A record may hold half of a surrogate pair (JSON allows it), which no file can.
-    return html.encode("utf-8", "replace").decode()
 
 
 def _policy(style: str, script: str) -> str:

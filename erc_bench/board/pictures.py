@@ -11,10 +11,11 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from erc_bench.board.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
 from erc_bench.board.rows import HEADLINE, Row, Section
-from erc_bench.board.tradeoff import COSTS, Cost, points
+from erc_bench.board.tradeoff import COSTS, Cost
 from erc_bench.board.words import METRIC_NAMES, section_id
 from erc_bench.errors import UsageError
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg")
 INK, MUTED, ACCENT, WARNING = "#1d1d1b", "#6b6962", "#1f5a8a", "#a8432a"
 LONGEST_TITLE = 48
+LABEL_BOX = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6}
+ANCHORS: dict[str, Literal["left", "center", "right"]] = {"start": "left", "middle": "center", "end": "right"}
 STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9,
@@ -48,7 +51,7 @@ def write_pictures(sections: Sequence[Section], folder: Path, formats: Sequence[
     """Write every picture of the sections into a folder, and return the files in the order written.
 
     A section of one protocol and subset gives `intervals-…`, `parameters-…` and `speed-…` (micro F1 against the
-    cost; only where a row states it) and a `confusion-…` a row that has counts.
+    cost; only where a row states it). The subset `all` gives a `confusion-…` for each row that has counts as well.
 
     Raises
     ------
@@ -88,11 +91,11 @@ def _pictures(section: Section) -> Iterator[tuple[str, Callable[[], Figure]]]:
         return
     yield f"intervals-{base}", lambda: interval_figure(section)
     for cost, name in zip(COSTS, ("parameters", "speed"), strict=True):
-        if points(section.rows, HEADLINE[0], cost):
+        if chart(section.rows, HEADLINE[0], cost).marks:
             yield f"{name}-{base}", lambda cost=cost: tradeoff_figure(section, cost)  # type: ignore[misc]
     taken: set[str] = set()
     for row in section.rows:
-        if row.confusion is not None:
+        if row.confusion is not None and section.subset == "all":
             yield f"confusion-{base}-{_file_part(row.title, taken)}", lambda row=row: confusion_figure(row)  # type: ignore[misc]
 
 
@@ -139,39 +142,45 @@ def _interval(axis: Axes, place: int, row: Row, metric: str) -> None:
         return
     color = MUTED if row.floor else ACCENT
     if score.low is not None and score.high is not None:
-        axis.plot([score.low, score.high], [place, place], color=color, linewidth=2.2, solid_capstyle="butt")
-    axis.plot(score.value, place, "D" if row.floor else "o", color=color, markersize=4.5, markeredgecolor="white")
+        axis.plot([score.low, score.high], [place, place], color=color, linewidth=1.6, solid_capstyle="butt")
+    axis.plot(score.value, place, "D" if row.floor else "o", color=color, markersize=3.2)
 
 
 def tradeoff_figure(section: Section, cost: Cost) -> Figure:
     """Micro F1 against a cost on a logarithmic axis, with the line through the rows that none beats on both."""
     from matplotlib.figure import Figure
 
-    metric = HEADLINE[0]
-    drawn = points(section.rows, metric, cost)
-    figure = Figure(figsize=(6.2, 4.0))
+    drawn = chart(section.rows, HEADLINE[0], cost)
+    figure = Figure(figsize=(6.4, 4.0))
     axis = figure.add_subplot()
-    front = sorted((point for point in drawn if point.front), key=lambda point: point.cost)
-    axis.plot([p.cost for p in front], [p.score for p in front], color=ACCENT, linewidth=1, alpha=0.6, zorder=1)
-    for point in drawn:
-        row = section.rows[point.index]
-        color = ACCENT if point.front else MUTED
-        if point.low is not None and point.high is not None:
-            axis.plot([point.cost] * 2, [point.low, point.high], color=color, linewidth=0.9, zorder=2)
-        axis.plot(point.cost, point.score, "D" if row.floor else "o", color=color, markersize=5, zorder=3)
-        axis.annotate(
-            _shortened(row.title, 28),
-            (point.cost, point.score),
-            (5, 4),
-            textcoords="offset points",
-            fontsize=7,
-            color=INK,
-        )
-    axis.set_xscale("log")
-    axis.margins(x=0.12, y=0.08)
+    front = [mark for mark in drawn.marks if mark.front]
+    axis.plot([float(m.x) for m in front], [float(m.y) for m in front], color=ACCENT, linewidth=1, alpha=0.6, zorder=1)
+    for mark in drawn.marks:
+        x, y, color = float(mark.x), float(mark.y), ACCENT if mark.front else MUTED
+        if mark.low is not None and mark.high is not None:
+            axis.plot([x, x], [float(mark.low), float(mark.high)], color=color, linewidth=0.9, zorder=2)
+        face = "white" if mark.shape == "ring" else color
+        symbol = "D" if mark.shape == "diamond" else "o"
+        axis.plot(x, y, symbol, color=color, markerfacecolor=face, markersize=4.5, zorder=3)
+        if mark.label:
+            place = float(mark.label_x), float(mark.label_y)
+            side = ANCHORS[mark.anchor]
+            axis.text(
+                *place,
+                _shortened(mark.label),
+                ha=side,
+                va="baseline",
+                fontsize=7.5,
+                color=INK if mark.front else MUTED,
+                bbox=LABEL_BOX,
+            )
+    axis.set_xlim(LEFT, WIDTH - RIGHT)
+    axis.set_ylim(HEIGHT - BOTTOM, TOP)
+    axis.set_xticks([float(tick.at) for tick in drawn.x_ticks], [tick.text for tick in drawn.x_ticks])
+    axis.set_yticks([float(tick.at) for tick in drawn.y_ticks], [tick.text for tick in drawn.y_ticks])
     axis.set_xlabel(f"{cost.label} (logarithmic)")
-    axis.set_ylabel(METRIC_NAMES[metric])
-    axis.grid(color="#e4e1d8", linewidth=0.6)
+    axis.set_ylabel(drawn.metric_label)
+    axis.grid(axis="y", color="#e4e1d8", linewidth=0.6)
     axis.set_axisbelow(True)
     _title(figure, section)
     figure.tight_layout()

@@ -84,7 +84,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 def linear_ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     """Round numbers that enclose two limits, about that many."""
-    span = high - low or abs(high) or 1.0
+    span = high - low if high - low > 1e-6 else max(abs(high), 1.0)
     rough = span / about
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 5, 10) if factor * magnitude >= rough * 0.999)

@@ -14,6 +14,7 @@ EPILOG = """\b
 Examples:
   erc-bench leaderboard
   erc-bench leaderboard --dataset dailydialog --protocol last-turn --format md,csv,html,latex
+  erc-bench leaderboard --dataset sample --format html,svg --output-dir board
   erc-bench leaderboard --json | jq '.rows[] | select(.subset == "unseen")'
 \b
 Every number is recomputed from the predictions in the run records and the gold labels of the
@@ -32,7 +33,7 @@ copied from papers and never ranked."""
     default="md,csv",
     show_default=True,
     metavar="LIST",
-    help="Files to write: md, csv, html, latex, separated by commas.",
+    help="Files to write: md, csv, html, latex, and png and svg for pictures, separated by commas.",
 )
 @options.data_dir
 @options.as_json

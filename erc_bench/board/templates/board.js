@@ -222,7 +222,6 @@ function setUpPoints(chart) {
     point.addEventListener("pointerleave", hideTip);
     point.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-      if (event.key === "Escape") hideTip();
       if (!step) return;
       event.preventDefault();
       const next = points[(place + step + points.length) % points.length];
@@ -253,5 +252,10 @@ document.addEventListener("DOMContentLoaded", () => {
   setUpFilter();
   setUpCharts();
   setUpSections();
-  addEventListener("scroll", hideTip, { passive: true });
+  document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
+  // Focus may scroll the page to its point: the tip then goes along, and any other leaves.
+  addEventListener("scroll", () => {
+    if (document.activeElement.matches("g.point")) showTip(document.activeElement);
+    else hideTip();
+  });
 });
