@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the datasets, and a small invented release with a server to download it from."""
+"""Fixtures shared by all tests: datasets, run records, and an invented release with a server to download it from."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import io
 import os
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -19,7 +20,21 @@ from erc_bench.data import load_dataset
 from erc_bench.data.archives import SplitFiles
 from erc_bench.data.dailydialog import parse_split
 from erc_bench.data.manifest import DatasetFacts, Manifest, Mirror, SplitFacts, measure
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Split
+from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split, Utterance
+from erc_bench.records import (
+    PREDICTIONS_FILE,
+    ContextCheck,
+    Run,
+    RunRecord,
+    Targets,
+    file_sha256,
+    predictions_bytes,
+    run_folder,
+    write_record,
+)
+from erc_bench.runner import targets_of
+from erc_bench.scoring import headline_scores
+from erc_bench.system import Prediction
 
 
 @pytest.fixture(scope="session")
@@ -200,3 +215,84 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ERC_BENCH_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("ERC_BENCH_DATA_DIR", raising=False)
     return tmp_path / "home"
+
+
+def _mini_dialogues(split: Split, count: int) -> tuple[Dialogue, ...]:
+    """Dialogues of three to five short invented sentences; every label occurs, most often the neutral one."""
+    names = DAILYDIALOG_LABELS.names
+    dialogues = []
+    for number in range(count):
+        utterances = []
+        for turn in range(3 + number % 3):
+            emotional = (number + turn) % 3 == 0
+            label = names[1 + (number + turn) // 3 % 6] if emotional else DAILYDIALOG_LABELS.neutral
+            utterances.append(Utterance(f"{split} sentence {number} of turn {turn} .", "AB"[turn % 2], label))
+        dialogues.append(Dialogue(f"{split}-{number:05d}", tuple(utterances)))
+    return tuple(dialogues)
+
+
+@pytest.fixture(scope="session")
+def mini() -> Dataset:
+    """An invented dataset: 24 test dialogues, the first two word for word in train."""
+    train, test = _mini_dialogues("train", 12), list(_mini_dialogues("test", 24))
+    for position in (0, 1):
+        test[position] = dataclasses.replace(train[position], id=test[position].id)
+    return Dataset("mini", DAILYDIALOG_LABELS, train, _mini_dialogues("validation", 6), tuple(test))
+
+
+class WriteRun(Protocol):
+    """Writes a complete run record and its predictions, from the labels given to the test utterances in order."""
+
+    def __call__(
+        self, results: Path, dataset: Dataset, labels: Iterable[str | None], *, system: str = ..., **fields: Any
+    ) -> Run: ...
+
+
+@pytest.fixture
+def write_run() -> WriteRun:
+    def write(
+        results: Path, dataset: Dataset, labels: Iterable[str | None], *, system: str = "echo", **fields: Any
+    ) -> Run:
+        targets: Targets = fields.pop("targets", "all")
+        answers = [
+            Prediction(*target, label) for target, label in zip(targets_of(dataset.test, targets), labels, strict=True)
+        ]
+        seed = fields.get("seed", 0)
+        values: dict[str, Any] = {
+            "status": "complete",
+            "system": system,
+            "summary": "an invented system",
+            "config_hash": "0123456789ab",
+            "seed": 0,
+            "targets": targets,
+            "dataset": dataset.name,
+            "dataset_fingerprint": dataset.fingerprint,
+            "context": "utterance",
+            "context_check": ContextCheck(tested=True, targets=10),
+            "parameters": 1000,
+            "timings": {"train": 12.5, "predict": 2.0},
+            "utterances_per_second": 250.0,
+            "scores": headline_scores(dataset, targets, answers),
+            "predictions": len(answers),
+            "command": f"erc-bench run --system {system} --dataset {dataset.name} --seed {seed}",
+        }
+        record = RunRecord(**{**values, **fields})
+        folder = run_folder(results, record)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PREDICTIONS_FILE).write_bytes(predictions_bytes(answers))
+        if "predictions_sha256" not in fields:
+            record.predictions_sha256 = file_sha256(folder / PREDICTIONS_FILE)
+        write_record(folder, record)
+        return Run(folder, record)
+
+    return write
+
+
+@pytest.fixture
+def gold() -> Callable[[Dataset], list[str]]:
+    """The gold labels of all test utterances, in order."""
+
+    def labels(dataset: Dataset) -> list[str]:
+        return [utterance.label or "" for dialogue in dataset.test for utterance in dialogue.utterances]
+
+    return labels
