@@ -149,9 +149,9 @@ class SeedCalibration:
 
 @pytest.fixture(scope="module")
 def seed_calibration() -> SeedCalibration:
-    """Two rows of three seeds each of one training procedure, whose seeds differ as much as test sets do."""
+    """Two rows of three seeds each of one training procedure; seeds scatter by about one point of micro F1."""
     pool = Pool.draw(13)
-    trained = [pool.system(0.5 + change).astype(np.int16) for change in pool.generator.normal(0, 0.02, 30)]
+    trained = [pool.system(0.5 + change).astype(np.int16) for change in pool.generator.normal(0, 0.015, 30)]
     truths = [truth(counts) for counts in trained]
     expected = {name: float(np.mean([found[name] for found in truths])) for name in METRICS}
     generator = np.random.default_rng(14)
