@@ -158,7 +158,10 @@ def _with_published(sections: Sequence[Section], published: Sequence[Row]) -> li
     ordered = sorted(published, key=lambda row: (-_headline(row), row.title))
     for row in ordered:
         groups.setdefault((row.dataset, row.protocol, row.subset), []).append(row)
-    return [Section(*key, *sizes.get(key, (0, 0)), tuple(rows)) for key, rows in groups.items()]
+    datasets = list(dict.fromkeys(dataset for dataset, _, _ in groups))
+    protocols = list(dict.fromkeys([*PROTOCOL_MEANINGS, *(protocol for _, protocol, _ in groups)]))
+    order = sorted(groups, key=lambda key: (datasets.index(key[0]), protocols.index(key[1])))
+    return [Section(*key, *sizes.get(key, (0, 0)), tuple(groups[key])) for key in order]
 
 
 def _headline(row: Row) -> float:

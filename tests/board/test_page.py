@@ -157,6 +157,13 @@ def test_attack_texts_add_no_element_attribute_or_link(attack: Sequence[Section]
     assert any(target.startswith("https://example.org/") for target in targets)
 
 
+def test_protocols_stand_in_their_order_wherever_their_rows_come_from(
+    sections: Sequence[Section], published: Sequence[Row]
+) -> None:
+    html = render_page(sections[:1], [published[1], published[0]])
+    assert re.findall(r'class="board" id="dailydialog-([a-z-]+)-all"', html) == ["utterance", "last-turn", "triplet"]
+
+
 def test_board_without_runs_says_what_to_do() -> None:
     html = render_page([])
     assert "No finished run yet" in html
