@@ -1,0 +1,202 @@
+"""Figures 3 and 4 of the paper: the counts behind them as tables, and their pictures."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from erc_bench.domain import SPLITS, Dataset
+from erc_bench.paper.measure import Measurements, Scored, Value
+from erc_bench.paper.model import Column, Line, Table
+from erc_bench.paper.published import paper_tables
+from erc_bench.paper.tables import AS_DESCRIBED, SEC
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PICTURES = ("png", "svg")
+UNUSABLE = "unusable"
+DIAGONAL = "diagonal"
+COLOURS = ("#1f5a8a", "#7fa8c9", "#c98a1b")
+
+
+def confusions(found: Measurements) -> list[tuple[str, str, Scored | None, str]]:
+    """The panels of Figure 3: heading, protocol, what was measured (None without a run), the command that makes it."""
+    tables = paper_tables()
+    released, described = tables.counterparts[SEC], tables.counterparts[AS_DESCRIBED]
+    name = found.dataset.name
+    return [
+        (
+            "System as described, every utterance",
+            "utterance",
+            found.score(found.counterpart(described), "utterance"),
+            described.command(name),
+        ),
+        (
+            "System as described, random triplets",
+            "triplet",
+            found.score(found.counterpart(described), "triplet"),
+            described.command(name),
+        ),
+        (
+            "Released code, random triplets",
+            "triplet",
+            found.score(found.counterpart(released), "triplet"),
+            released.command(name),
+        ),
+    ]
+
+
+def figure_3(found: Measurements) -> Table:
+    """Shares of each gold label: the published diagonal (recall in Table 3), and the measured matrices."""
+    tables = paper_tables()
+    labels = found.dataset.labels.names
+    columns = tuple(Column(label, label, "share") for label in (*labels, UNUSABLE))
+    diagonal = Column(DIAGONAL, "diagonal", "share")
+    lines: list[Line] = []
+    for heading, protocol, scored, command in confusions(found):
+        for position, label in enumerate(labels):
+            published = {DIAGONAL: tables.table_3[label]["recall"]} if "Released" in heading else {}
+            measured: dict[str, Value | str] = {}
+            if scored is not None:
+                counts = scored.confusion[position]
+                shares = 100 * counts / max(1, int(counts.sum()))
+                measured = {column.name: Value(float(share)) for column, share in zip(columns, shares, strict=True)}
+                measured[DIAGONAL] = Value(float(shares[position]))
+            lines.append(
+                Line(
+                    heading,
+                    label,
+                    protocol,
+                    published,
+                    measured,
+                    scored.measured_by if scored else "",
+                    "" if scored else command,
+                )
+            )
+    notes = (
+        "Rows are gold labels, columns predicted ones, each cell a share of its row. The paper gives this figure as a picture "
+        "only; its diagonal is the recall that Table 3 prints.",
+        "Under the protocol triplet the row is the label of the anchor, and a triplet whose negative is nearer counts as the "
+        "negative's label.",
+    )
+    return Table(
+        "figure-3",
+        "Figure 3: confusion matrix with contextual representations",
+        (diagonal, *columns),
+        tuple(lines),
+        notes,
+    )
+
+
+def figure_4(dataset: Dataset) -> Table:
+    """Utterances by emotion and split."""
+    columns = tuple(Column(label, label, "count") for label in dataset.labels.emotions)
+    lines = []
+    for split in SPLITS:
+        counts = _counts(dataset, split)
+        measured: dict[str, Value | str] = {label: Value(counts[label]) for label in dataset.labels.emotions}
+        lines.append(Line("", split, "", {}, measured, dataset.name))
+    notes = ("The paper gives this figure as a picture only. Neutral utterances are left out, as there.",)
+    return Table("figure-4", "Figure 4: emotion labels in the splits", columns, tuple(lines), notes)
+
+
+def _counts(dataset: Dataset, split: str) -> Counter[str]:
+    dialogues = next(dataset.split(name) for name in SPLITS if name == split)
+    return Counter(u.label for d in dialogues for u in d.utterances if u.label is not None)
+
+
+def write_pictures(found: Measurements, numbers: Sequence[int], folder: Path) -> list[Path]:
+    """Write the pictures of Figures 3 and 4 as PNG and SVG; Figure 3 only where a run gives it.
+
+    The same records give the same bytes.
+    """
+    written: list[Path] = []
+    for number in numbers:
+        with _style():
+            figure = _draw_3(found) if number == 3 else _draw_4(found.dataset)
+            if figure is None:
+                continue
+            for name in PICTURES:
+                path = folder / f"figure-{number}.{name}"
+                _save(figure, path, name)
+                written.append(path)
+    return written
+
+
+def _save(figure: Figure, path: Path, name: str) -> None:
+    import io
+
+    from erc_bench.board.pictures import METADATA
+    from erc_bench.records import write_atomically
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=name, metadata=METADATA[name], bbox_inches="tight")
+    write_atomically(path, buffer.getvalue())
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    import matplotlib.style
+
+    from erc_bench.board.pictures import STYLE
+
+    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def _draw_3(found: Measurements) -> Figure | None:
+    from matplotlib.figure import Figure
+
+    panels = [(heading, scored) for heading, _, scored, _ in confusions(found) if scored is not None]
+    if not panels:
+        return None
+    labels = found.dataset.labels.names
+    figure = Figure(figsize=(4.6 * len(panels), 4.2))
+    axes: Sequence[Axes] = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (heading, scored) in zip(axes, panels, strict=True):
+        used = len(labels) + bool(scored.confusion[:, -1].any())
+        counts = scored.confusion[:, :used]
+        shares = counts / scored.confusion.sum(axis=1, keepdims=True).clip(min=1)
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for y, x in np.ndindex(*shares.shape):
+            colour = "white" if shares[y, x] > 0.6 else "#1d1d1b"
+            axis.text(x, y, f"{shares[y, x]:.2f}", ha="center", va="center", fontsize=7, color=colour)
+        axis.set_xticks(range(used), [*labels, UNUSABLE][:used], rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_yticks(range(len(labels)), labels)
+        axis.set_xlabel("Predicted")
+        axis.set_ylabel("Gold")
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        axis.set_title(f"{heading}\n{scored.measured_by} ({found.dataset.name})", fontsize=9, loc="left")
+    figure.tight_layout(w_pad=2)
+    return figure
+
+
+def _draw_4(dataset: Dataset) -> Figure:
+    from matplotlib.figure import Figure
+
+    emotions = dataset.labels.emotions
+    figure = Figure(figsize=(9.6, 3.0))
+    axes: Sequence[Axes] = figure.subplots(1, len(SPLITS), squeeze=False)[0]
+    for axis, split, colour in zip(axes, SPLITS, COLOURS, strict=True):
+        counts = _counts(dataset, split)
+        bars = axis.bar(emotions, [counts[label] for label in emotions], color=colour)
+        axis.bar_label(bars, [f"{counts[label]:,}" for label in emotions], fontsize=7, padding=2)
+        axis.set_xticks(range(len(emotions)), emotions, rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_title(
+            f"{split}: {sum(counts[label] for label in emotions):,} emotional utterances", fontsize=9, loc="left"
+        )
+        axis.tick_params(length=0)
+        axis.margins(y=0.12)
+    axes[0].set_ylabel("Utterances")
+    figure.tight_layout(w_pad=1.5)
+    return figure

@@ -1,0 +1,101 @@
+"""What the paper prints: `leaderboard/paper_tables.json`, checked when it is read. Table 2 is in `published.csv`.
+
+Cells are kept as the paper prints them, as text. `counterparts` says which configuration of which system stands for a
+row of the paper, so that the package itself knows no system by name.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from erc_bench.errors import DataCorruptError
+from erc_bench.records import RunRecord, Targets
+
+FILE = "paper_tables.json"
+SOURCE = "Gendron and Guibon (WASSA 2024)"
+
+Number = Annotated[str, Field(pattern=r"^\d[\d,]*(\.\d+)?$")]
+Text = Annotated[str, Field(min_length=1)]
+ScoreName = Literal["precision", "recall", "f1", "support", "macro_f1", "micro_f1", "mcc"]
+SizeName = Literal["sequence", "tokens", "dimensions", "size", "parameters", "layers"]
+
+
+class Counterpart(BaseModel):
+    """The configuration that stands for a row of the paper, and how many seeds its row has there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    system: Text
+    settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    targets: Targets = "all"
+    seeds: Annotated[str, Field(pattern=r"^\d+(-\d+)?$")] = "0"
+
+    def matches(self, record: RunRecord) -> bool:
+        """Whether a run has exactly these settings; one that labelled all utterances also labelled the last ones."""
+        covered = record.targets in ("all", self.targets)
+        return record.system == self.system and covered and record.settings == self.settings
+
+    def command(self, dataset: str) -> str:
+        """The command that makes its runs."""
+        parts = ["erc-bench run", f"--system {self.system}"]
+        parts += [f"--set {name}={str(value).lower()}" for name, value in self.settings.items()]
+        parts += [f"--targets {self.targets}"] * (self.targets != "all")
+        parts += [f"--dataset {dataset}"] * (dataset != "dailydialog")
+        return " ".join([*parts, f"--seeds {self.seeds}"])
+
+
+class PaperTables(BaseModel):
+    """Tables 1 and 3 to 6 of the paper, by row and column; `confusions` are of the released language-model runs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    counterparts: dict[str, Counterpart]
+    table_1: dict[str, Text]
+    table_3: dict[str, dict[ScoreName, Number]]
+    table_4: dict[str, dict[ScoreName, Number]]
+    table_5: dict[str, dict[ScoreName, Number]]
+    table_6: dict[str, dict[SizeName, Text]]
+    confusions: dict[str, list[list[int]]]
+    s_page_in_the_text: Number
+
+    def confusion(self, name: str) -> NDArray[np.int64]:
+        """A released confusion matrix, int64 (K, K + 1): the released parser leaves no answer unusable."""
+        square = np.array(self.confusions[name], np.int64)
+        return np.concatenate([square, np.zeros((len(square), 1), np.int64)], axis=1)
+
+    def row(self, table: Literal["table_3", "table_4", "table_5", "table_6"], name: str) -> dict[str, str]:
+        """The printed cells of a row by column; empty where the table has no such row."""
+        rows: dict[str, dict[str, str]] = getattr(self, table)
+        return dict(rows.get(name, {}))
+
+    def number(self, table: Literal["table_3", "table_4", "table_5"], row: str, column: ScoreName) -> float:
+        """A printed number as a number."""
+        return float(self.row(table, row)[column].replace(",", ""))
+
+
+@cache
+def paper_tables() -> PaperTables:
+    """The published tables that come with the package.
+
+    Raises
+    ------
+    DataCorruptError
+        The file is damaged.
+    """
+    return parse_tables(json.loads(files("erc_bench.leaderboard").joinpath(FILE).read_text("utf-8")))
+
+
+def parse_tables(content: Any) -> PaperTables:
+    """Published tables from the JSON object of `paper_tables.json`."""
+    try:
+        return PaperTables.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise DataCorruptError(f"{FILE} must be valid, got {problems}. Install erc-bench again.") from None

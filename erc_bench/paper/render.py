@@ -1,0 +1,182 @@
+"""The tables as Markdown, CSV, JSON and on standard output."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO
+
+from erc_bench.board.markdown import escaped
+from erc_bench.board.words import MISSING
+from erc_bench.paper.measure import Value
+from erc_bench.paper.model import Column, Line, Table, value_text
+
+CSV_COLUMNS = (
+    "table",
+    "block",
+    "row",
+    "protocol",
+    "column",
+    "unit",
+    "published",
+    "measured",
+    "low",
+    "high",
+    "deviation",
+    "measured_by",
+    "missing",
+)
+CSV_DECIMALS = 4
+
+
+def headings(table: Table) -> list[str]:
+    """The column headings: published and measured side by side, one column where only one of them exists."""
+    names = ["row", "protocol"] if has_protocol(table) else ["row"]
+    for column, published, measured in table.pairs():
+        names += [f"{column.heading} published"] * published
+        names += [f"{column.heading} measured" if published else column.heading] * measured
+    return [*names, "measured by"]
+
+
+def cells(table: Table, line: Line) -> list[str]:
+    """The cells of a line below `headings`."""
+    found = [line.name, line.protocol or MISSING] if has_protocol(table) else [line.name]
+    for column, published, measured in table.pairs():
+        found += [line.published.get(column.name, MISSING)] * published
+        found += [value_text(line.measured.get(column.name), column.unit)] * measured
+    return [*found, line.measured_by or MISSING]
+
+
+def has_protocol(table: Table) -> bool:
+    """Whether the rows of a table were scored under a protocol."""
+    return any(line.protocol for line in table.lines)
+
+
+def blocks(table: Table) -> Iterator[tuple[str, list[Line]]]:
+    """The lines of a table by block, in order."""
+    for block in dict.fromkeys(line.block for line in table.lines):
+        yield block, [line for line in table.lines if line.block == block]
+
+
+def fillers(table: Table) -> list[tuple[str, list[str]]]:
+    """What would fill the dashes, with the rows it would fill."""
+    found: dict[str, list[str]] = {}
+    for line in table.lines:
+        if line.missing and line.name not in found.setdefault(line.missing, []):
+            found[line.missing].append(line.name)
+    return list(found.items())
+
+
+def render_markdown(tables: Sequence[Table], introduction: Sequence[str], pictures: Sequence[str]) -> str:
+    """One document; `pictures` are the file names of figures, shown under the tables of their counts."""
+    parts = ["# The tables of the paper, published and measured", *map(escaped, introduction)]
+    for table in tables:
+        parts += [f"## {escaped(table.title)}", _markdown_table(table)]
+        parts += [f"![{escaped(table.title)}]({name})" for name in pictures if name == f"{table.key}.svg"]
+        missing = fillers(table)
+        if missing:
+            lines = [f"- {escaped(', '.join(rows))}: {_filler(what)}" for what, rows in missing]
+            parts.append("\n".join(["What would fill the dashes:", "", *lines]))
+        if table.notes:
+            parts.append("\n".join(["Notes:", "", *(f"- {escaped(note)}" for note in table.notes)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _filler(what: str) -> str:
+    return f"`{what}`" if what.startswith(("erc-bench", "hf ")) else escaped(what)
+
+
+def _markdown_table(table: Table) -> str:
+    names = headings(table)
+    left = 1 + has_protocol(table)
+    aligned = [*["---"] * left, *["---:"] * (len(names) - left - 1), "---"]
+    lines = [_row(map(escaped, names)), _row(aligned)]
+    for block, members in blocks(table):
+        if block:
+            lines.append(_row([f"**{escaped(block)}**", *[""] * (len(names) - 1)]))
+        lines += [_row(map(escaped, cells(table, line))) for line in members]
+    return "\n".join(lines)
+
+
+def _row(values: Any) -> str:
+    return f"| {' | '.join(values)} |"
+
+
+def records(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """One record a cell, with numbers as numbers: percent for F1, precision and recall, -1..1 for MCC."""
+    return [_record(table, line, column) for table in tables for line in table.lines for column in table.columns]
+
+
+def _record(table: Table, line: Line, column: Column) -> dict[str, Any]:
+    measured = line.measured.get(column.name)
+    value = measured if isinstance(measured, Value) else None
+
+    def rounded(number: float | None) -> float | None:
+        return None if number is None else round(number, CSV_DECIMALS)
+
+    return {
+        "table": table.key,
+        "block": line.block,
+        "row": line.name,
+        "protocol": line.protocol,
+        "column": column.heading,
+        "unit": {"share": "percent"}.get(column.unit, column.unit),
+        "published": line.published.get(column.name),
+        "measured": rounded(value.value) if value else measured,
+        "low": rounded(value.low) if value else None,
+        "high": rounded(value.high) if value else None,
+        "deviation": rounded(value.deviation) if value else None,
+        "measured_by": line.measured_by,
+        "missing": line.missing,
+    }
+
+
+def render_csv(tables: Sequence[Table]) -> str:
+    """One line a cell. `published` is text as the paper prints it."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records(tables))
+    return file.getvalue()
+
+
+def print_tables(tables: Sequence[Table], introduction: Sequence[str], file: TextIO) -> None:
+    """Print the tables: drawn to the width of a terminal, whole lines of plain text elsewhere."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    from erc_bench.board.terminal import UNLIMITED, plain
+
+    console = Console(file=file, highlight=False)
+    if not console.is_terminal:
+        console = Console(file=file, highlight=False, width=UNLIMITED, color_system=None)
+
+    def say(text: str, style: str = "") -> None:
+        console.print(Text(plain(text), style=style), soft_wrap=not console.is_terminal)
+
+    for paragraph in introduction:
+        say(paragraph)
+    for table in tables:
+        console.print()
+        say(table.title, "bold")
+        drawn = Drawn(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, header_style="bold")
+        names, left = headings(table), 1 + has_protocol(table)
+        for position, name in enumerate(names):
+            drawn.add_column(
+                Text(plain(name)), justify="right" if left <= position < len(names) - 1 else "left", overflow="fold"
+            )
+        for block, members in blocks(table):
+            if block:
+                drawn.add_row(Text(plain(block), style="italic"), *[""] * (len(names) - 1))
+            for line in members:
+                drawn.add_row(*(Text(plain(cell)) for cell in cells(table, line)))
+        with console.capture() as capture:
+            console.print(drawn)
+        console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+        for what, rows in fillers(table):
+            say(f"to fill {', '.join(rows)}: {what}", "dim")
+        for note in table.notes:
+            say(f"note: {note}")

@@ -1,0 +1,230 @@
+"""Tables 1 to 5 of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from erc_bench.board.published import PublishedResult, published_results
+from erc_bench.domain import SPLITS, Dataset
+from erc_bench.paper import notes
+from erc_bench.paper.measure import Measurements, Protocol, Scored, Value, of_matrix
+from erc_bench.paper.model import Column, Line, Table, scored_line
+from erc_bench.paper.published import PaperTables, paper_tables
+
+SEC = "SentEmoContext"
+AS_DESCRIBED = "SentEmoContext, as described"
+NOT_IN_TABLE = "not in Table 2"
+PUBLISHED_ON = "dailydialog"
+ELSEWHERE = (
+    "no system here; predictions made elsewhere fill it, with erc-bench score FILE --name NAME, NAME being the row without "
+    "its reference"
+)
+SCORES = (
+    Column("macro_f1", "macro F1*", "percent"),
+    Column("micro_f1", "micro F1*", "percent"),
+    Column("mcc", "MCC", "mcc"),
+)
+PER_LABEL = (
+    Column("precision", "P", "share"),
+    Column("recall", "R", "share"),
+    Column("f1", "F1", "share"),
+    Column("support", "Supp.", "count"),
+)
+WEIGHTED = (Column("precision", "P", "percent"), Column("recall", "R", "percent"), *SCORES)
+
+
+def table_1(dataset: Dataset) -> Table:
+    """Dataset statistics."""
+    lengths = [len(dialogue) for split in SPLITS for dialogue in dataset.split(split)]
+    measured = {
+        "Max Msg/Conv": f"{max(lengths)}",
+        "Avg Msg/Conv": f"{sum(lengths) / len(lengths):.2f}",
+        "Labels": f"{len(dataset.labels)}",
+        "Emotion Labels": f"{len(dataset.labels.emotions)}",
+        "Nb. Conv.": f"{len(lengths):,}",
+    }
+    lines = [
+        Line(
+            "",
+            name,
+            "",
+            {"value": value},
+            {"value": measured[name]} if name in measured else {},
+            dataset.name if name in measured else "",
+            "" if name in measured else "stated by the authors of the dataset, not measured",
+        )
+        for name, value in paper_tables().table_1.items()
+    ]
+    return Table(
+        "table-1",
+        "Table 1: main statistics of the dataset",
+        (Column("value", "Value"),),
+        tuple(lines),
+        notes.table_1(dataset),
+    )
+
+
+def table_2(found: Measurements) -> Table:
+    """All results on the test set, then everything measured here."""
+    lines = [
+        *_published_lines(found, in_table=True),
+        *_ours(found),
+        *_published_lines(found, in_table=False),
+        *_measured_lines(found, "utterance", "Measured here, every utterance"),
+        *_triplet_lines(found),
+    ]
+    return Table(
+        "table-2",
+        "Table 2: all results on the test set",
+        SCORES,
+        tuple(lines),
+        notes.table_2(found, published_results()),
+    )
+
+
+def _published_lines(found: Measurements, *, in_table: bool) -> Iterator[Line]:
+    for result in published_results():
+        wanted = result.dataset == PUBLISHED_ON and result.system != SEC
+        if not wanted or (NOT_IN_TABLE in result.flags) is in_table:
+            continue
+        block = "State-of-the-art models on ERC" if in_table else "Reported before the paper, missing from its Table 2"
+        name = f"{result.system} ({result.reference})"
+        yield _published_line(found, block, name, result.system, result.protocol, _cells(result))
+
+
+def _published_line(
+    found: Measurements, block: str, name: str, system: str, protocol: Protocol, cells: dict[str, str]
+) -> Line:
+    counterpart = paper_tables().counterparts.get(system)
+    if counterpart is None:
+        scored = found.score(found.named(system), protocol)
+        missing = ELSEWHERE
+    else:
+        scored = found.score(found.counterpart(counterpart), protocol)
+        missing = counterpart.command(found.dataset.name)
+    return scored_line(block, name, protocol, scored, SCORES, published=cells, missing=missing)
+
+
+def _cells(result: PublishedResult) -> dict[str, str]:
+    values = {"macro_f1": result.macro_f1, "micro_f1": result.micro_f1, "mcc": result.mcc}
+    return {name: f"{value:.2f}" for name, value in values.items() if value is not None}
+
+
+def _ours(found: Measurements) -> Iterator[Line]:
+    tables = paper_tables()
+    result = next(result for result in published_results() if result.system == SEC)
+    name = f"{SEC} ({result.reference})"
+    yield _published_line(found, "Ours", name, SEC, "triplet", _cells(result))
+    for title, key in ((f"{SEC}, released code", SEC), (AS_DESCRIBED, AS_DESCRIBED)):
+        counterpart = tables.counterparts[key]
+        for protocol in ["utterance"] if key == SEC else ["utterance", "triplet"]:
+            scored = found.score(found.counterpart(counterpart), "triplet" if protocol == "triplet" else "utterance")
+            yield scored_line("Ours", title, protocol, scored, SCORES, missing=counterpart.command(found.dataset.name))
+
+
+def _measured_lines(found: Measurements, protocol: Protocol, block: str) -> Iterator[Line]:
+    for scored in found.under(protocol):
+        yield scored_line(block, scored.title, protocol, scored, SCORES)
+
+
+def _triplet_lines(found: Measurements) -> Iterator[Line]:
+    block = "Measured here, random triplets (as the released code scores) with their controls"
+    yield from _measured_lines(found, "triplet", block)
+    for scored in found.controls():
+        yield scored_line(block, scored.title, "triplet", scored, SCORES)
+
+
+def table_3(found: Measurements) -> Table:
+    """Scores by label: as published (triplets), then with every utterance labelled."""
+    tables = paper_tables()
+    lines: list[Line] = []
+    for block, key, protocol in (
+        ("Random triplets, as published", SEC, "triplet"),
+        ("Every utterance, system as described", AS_DESCRIBED, "utterance"),
+    ):
+        counterpart = tables.counterparts[key]
+        scored = found.score(found.counterpart(counterpart), "triplet" if protocol == "triplet" else "utterance")
+        for label in found.dataset.labels.names:
+            published = tables.row("table_3", label) if key == SEC else {}
+            measured = scored.per_label[label] if scored else {}
+            lines.append(
+                Line(
+                    block,
+                    label,
+                    protocol,
+                    published,
+                    {name: Value(value) for name, value in measured.items()},
+                    scored.measured_by if scored else "",
+                    "" if scored else counterpart.command(found.dataset.name),
+                )
+            )
+    title = "Table 3: emotion prediction by label (shares; support is a mean over resamplings and seeds)"
+    return Table("table-3", title, PER_LABEL, tuple(lines), notes.table_3(found.dataset))
+
+
+def table_4(found: Measurements) -> Table:
+    """The utterance classifier trained on the six emotions against the contextual system."""
+    tables = paper_tables()
+    lines = [
+        _table_4_line(found, "As published", name, name, protocol, tables.row("table_4", name))
+        for name, protocol in (("all-MiniLM-L6-v2", "emotional utterances"), (SEC, "triplet"))
+    ]
+    block = "The same systems on the same utterances"
+    for protocol in ("emotional utterances", "utterance"):
+        for name in ("all-MiniLM-L6-v2", AS_DESCRIBED):
+            if (name, protocol) != ("all-MiniLM-L6-v2", "emotional utterances"):
+                lines.append(_table_4_line(found, block, name, name, protocol, {}))
+    title = "Table 4: comparison with a direct emotion classification at the utterance level"
+    return Table("table-4", title, SCORES, tuple(lines), notes.table_4(found.dataset))
+
+
+def _table_4_line(
+    found: Measurements, block: str, name: str, key: str, protocol: str, published: dict[str, str]
+) -> Line:
+    counterpart = paper_tables().counterparts[key]
+    chosen: Protocol = (
+        "triplet" if protocol == "triplet" else "utterance" if protocol == "utterance" else "emotional utterances"
+    )
+    scored = found.score(found.counterpart(counterpart), chosen)
+    missing = counterpart.command(found.dataset.name)
+    return scored_line(block, name, protocol, scored, SCORES, published=published, missing=missing)
+
+
+def table_5(found: Measurements) -> Table:
+    """Language models on last turns, with what the released confusion matrices give, and every row on these turns."""
+    tables = paper_tables()
+    lines = []
+    for name in tables.table_5:
+        counterpart = tables.counterparts[name]
+        scored = found.score(found.counterpart(counterpart), "last-turn")
+        missing = counterpart.command(found.dataset.name)
+        lines.append(
+            scored_line(
+                "As published",
+                name,
+                "last-turn",
+                scored,
+                WEIGHTED,
+                published=tables.row("table_5", name),
+                missing=missing,
+            )
+        )
+    lines += _recomputed(found.dataset, tables)
+    block = "Measured here, last turns"
+    lines += [scored_line(block, scored.title, "last-turn", scored, WEIGHTED) for scored in found.under("last-turn")]
+    title = "Table 5: language models, last utterance of each test dialogue (P and R weighted by support)"
+    return Table("table-5", title, WEIGHTED, tuple(lines), notes.table_5(found, tables))
+
+
+def _recomputed(dataset: Dataset, tables: PaperTables) -> Iterator[Line]:
+    for name in tables.confusions:
+        values = of_matrix(tables.confusion(name), dataset.labels)
+        scored = Scored(name, "released confusion matrix", values, {}, tables.confusion(name), 1)
+        yield scored_line(
+            "Recomputed from the released confusion matrix",
+            name,
+            "last-turn",
+            scored,
+            WEIGHTED,
+            published=tables.row("table_5", name),
+        )
