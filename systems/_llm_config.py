@@ -117,6 +117,7 @@ class SmolLM2Config(LlamaConfig):
     model: str = option(
         "HuggingFaceTB/SmolLM2-135M-Instruct", "hub id or folder of the model, or its name at an endpoint"
     )
+    max_tokens: int = option(32, "generate: longest answer, in tokens")
     max_model_len: int | None = option(
         4096, "longest prompt and answer of the started server, in tokens", identity=False
     )

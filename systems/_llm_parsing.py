@@ -1,14 +1,17 @@
 """From a language model's free text to a label: the rules, in the order in which they are tried.
 
 Preparation: case is folded, quotes and dashes are made plain, Markdown signs dropped, and quoted passages of more
-than three words (the model repeating the utterance) cut out. A label is named by its own words or, for DailyDialog's
-labels, by the forms in `FORMS`; a name that stands in a row of names ("joy, anger or fear") is a list, not a choice.
+than three words (the model repeating the utterance) cut out. A label is named by its own words, by the `SYNONYMS`
+or, in rules 1 and 2, by the `ADJECTIVES`; a name that stands in a row of names ("joy, anger or fear", or one a line) is
+a list, not a choice.
 
 1. *Start*: the answer begins with one label: "Happiness. The speaker…".
-2. *Verdict*: the words emotion, label, answer or utterance, and in the same sentence "is", "is:", "would be", "must
-   be" or a colon, followed at once by one label: "The most fitting emotion here is: anger". The first verdict counts.
+2. *Verdict*: one of the words emotion, label, answer, utterance, speaker, person, then in the same sentence "is", "is:",
+   "feels", "would be", "must be" or a colon, followed at once by one label: "The most fitting emotion here is: anger".
+   The first verdict counts.
 3. *Only mention*: one single label is named in the whole text, however often. Names right after a negation ("not
-   happiness") do not count, nor does a sentence that holds "if" or "return" (the model repeating its instruction).
+   happiness") do not count, nor does a sentence that holds "if" or "return" (the model repeating its instruction), nor
+   do adjectives ("I'm happy to help").
 
 Anything else is unusable: no label, never a default.
 """
@@ -17,13 +20,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from erc_bench.domain import LabelSet
 
 # Words of the same root (and "neutral"), nothing broader: joy may be happiness, but a model can be asked to say so.
-FORMS: dict[str, tuple[str, ...]] = {
-    "no emotion": ("no emotions", "neutral"),
+SYNONYMS: dict[str, tuple[str, ...]] = {"no emotion": ("no emotions", "neutral")}
+ADJECTIVES: dict[str, tuple[str, ...]] = {
     "anger": ("angry",),
     "disgust": ("disgusted",),
     "fear": ("fearful",),
@@ -38,24 +42,32 @@ RELEASED_CUE = "is:"
 RELEASED_FALLBACK = "happiness"
 
 
+def _any_of(words: Iterable[str]) -> str:
+    alternatives = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return rf"(?<!\w)(?:{alternatives})(?!\w)"
+
+
 class _Rules:
     """The rules compiled for one label set."""
 
     def __init__(self, labels: LabelSet) -> None:
-        self.label_of = {
-            form: name for name in labels.names for form in (name.casefold().replace("_", " "), *FORMS.get(name, ()))
+        nouns = {
+            word: name for name in labels.names for word in (name.casefold().replace("_", " "), *SYNONYMS.get(name, ()))
         }
-        forms = "|".join(re.escape(form) for form in sorted(self.label_of, key=len, reverse=True))
-        name = rf"(?<!\w)(?:{forms})(?!\w)"
-        one = rf"""["'(\[]*(?P<label>{name})(?!["')\]]*\s*(?:,|/|\band\b|\bor\b)\s*(?:and\s|or\s)?["'(\[]*{name})"""
+        adjectives = {word: name for name in labels.names for word in ADJECTIVES.get(name, ())}
+        self.label_of = nouns | adjectives
+        name = _any_of(self.label_of)
+        between = r"""["')\]]*(?:\s*(?:[,;/]|\band\b|\bor\b)\s*(?:and\s|or\s)?|\s*\n[\s\-.)\d]*)["'(\[]*"""
+        one = rf"""["'(\[]*(?P<label>{name})(?!{between}{name})"""
         self.start = re.compile(rf"[\s\-:.>#]*{one}")
         self.verdict = re.compile(
-            rf"\b(?:emotion|label|answer|utterance)\b[^.!?\n]{{0,200}}?(?:\bis|\bbe|:)\s*:?\s*[-\s]*{one}"
+            r"\b(?:emotion|label|answer|utterance|speaker|person)\b[^.!?\n]{0,200}?(?:\bis|\bfeels|\bbe|:)\s*:?\s*[-\s]*"
+            + one
         )
-        self.mention = re.compile(
-            rf"(?P<negation>(?:\bnot|\bnever|n't|\bwithout|\brather than|\binstead of)\s+(?:any\s|an?\s|the\s|of\s)?\s*)?{one}"
+        self.noun = re.compile(_any_of(nouns))
+        self.negation = re.compile(
+            r"""(?:\bnot|\bnever|n't|\bwithout|\brather than|\binstead of)\s+(?:any\s|an?\s|the\s|of\s)?\s*["']?$"""
         )
-        self.any_name = re.compile(name)
 
     def parse(self, answer: str) -> str | None:
         text = unicodedata.normalize("NFKC", answer).translate(PLAIN).casefold()
@@ -68,8 +80,8 @@ class _Rules:
         return self._only_mention(text)
 
     def _only_mention(self, text: str) -> str | None:
-        negated = {match.start("label") for match in self.mention.finditer(text) if match["negation"]}
-        named = {self.label_of[match[0]] for match in self.any_name.finditer(text) if match.start() not in negated}
+        mentions = [match for match in self.noun.finditer(text) if not self.negation.search(text, 0, match.start())]
+        named = {self.label_of[match[0]] for match in mentions}
         return named.pop() if len(named) == 1 else None
 
 

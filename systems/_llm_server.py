@@ -172,8 +172,8 @@ def server_command(config: LLMConfig, weights: str, port: int, machine: Hardware
         command += ["--max-model-len", str(config.max_model_len)]
     if machine.accelerators == 0:
         # vLLM 0.32 dies on the CPU when a seeded prompt is read in chunks. Its blocks of 128 tokens there leave half of
-        # such short prompts out of the prefix cache.
-        command += ["--no-enable-chunked-prefill", "--block-size", "32"]
+        # such short prompts out of the prefix cache, and compiling costs minutes for no gain in speed.
+        command += ["--no-enable-chunked-prefill", "--block-size", "32", "--enforce-eager"]
     return command + extra
 
 

@@ -57,6 +57,12 @@ REAL = [
     (" If none of them do, return 'no emotion'.", None),
     ("", None),
     ("I'm sorry for your loss, but I'm sorry for your loss. I'm sorry for your loss.", None),
+    ("- Sad\n- Anger\n- Fear\n- Disgust\n- Sadism", None),
+    ("I'm sorry, I'm here to assist you. I'm happy to help you with your creative endeavors.", None),
+    ("I'm afraid I'm not a good talker. I'm afraid I'm not a good talker.", None),
+    ("The speaker of this utterance expresses anger, disgust, and sadness.", None),
+    ("The speaker of this utterance expresses a mix of emotions, including happiness, sadness, surprise.", None),
+    ("Yes, there are green teas.\n\nThe correct answer is:\n- Happiness", "happiness"),
     ("So the last utterance must be joy.\n\nHere's a sample output of the code", None),
 ]
 
