@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from erc_bench import metrics
 from erc_bench.bootstrap import Estimate, Interval, estimate, resample_weights
-from erc_bench.domain import Dataset, LabelSet, Split
-from erc_bench.errors import DataCorruptError, DataMissingError
+from erc_bench.domain import Dataset, LabelSet, Split, Target
+from erc_bench.errors import DataCorruptError, DataError, DataMissingError
 from erc_bench.protocols import SUBSETS, View, view
 from erc_bench.records import PREDICTIONS_FILE, Run, RunRecord, file_sha256, read_predictions
 from erc_bench.scoring import run_confusions
 from erc_bench.significance import ranks
+from erc_bench.system import Prediction
 
 HEADLINE = ("micro_f1", "macro_f1", "mcc")
 
@@ -107,9 +108,14 @@ class Board:
         """The protocols that have measured rows, in order."""
         return tuple(dict.fromkeys(section.protocol for section in self.sections))
 
-    def section(self, protocol: str, subset: str) -> Section:
-        """The section of one protocol and subset."""
-        return next(found for found in self.sections if (found.protocol, found.subset) == (protocol, subset))
+    def section(self, protocol: str, subset: str = "all") -> Section | None:
+        """The section of one protocol and subset, None if there is none."""
+        return next((found for found in self.sections if (found.protocol, found.subset) == (protocol, subset)), None)
+
+    def rows(self, protocol: str, subset: str = "all") -> tuple[Row, ...]:
+        """The rows of one protocol and subset, best first."""
+        section = self.section(protocol, subset)
+        return section.rows if section else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +196,18 @@ def sections(groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[s
         for subset in SUBSETS if applicable else ():
             part = view(dataset, protocol, subset)
             confusions = [
-                [run_confusions(dataset, part, predictions[run.folder]) for run in group.runs]
+                [_confusions(dataset, part, run, predictions[run.folder]) for run in group.runs]
                 for _, group in applicable
             ]
             found.append(_section(dataset, part, applicable, confusions))
     return found
+
+
+def _confusions(dataset: Dataset, part: View, run: Run, predictions: Mapping[Target, Prediction]) -> NDArray[np.int64]:
+    try:
+        return run_confusions(dataset, part, predictions)
+    except DataError as error:
+        raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None
 
 
 def _section(

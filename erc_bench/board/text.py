@@ -28,7 +28,7 @@ class TextTable:
 
 def measured_table(board: Board, protocol: str) -> TextTable:
     """The rows of a protocol, best first, each with its score on the unseen subset beside the full one."""
-    beside = {row.title: row for row in board.section(protocol, "unseen").rows}
+    beside = {row.title: row for row in board.rows(protocol, "unseen")}
     columns = (
         ("rank", True),
         ("system", False),
@@ -42,7 +42,7 @@ def measured_table(board: Board, protocol: str) -> TextTable:
         ("utt/s", True),
         ("evidence", False),
     )
-    rows = [_measured(row, beside[row.title]) for row in board.section(protocol, "all").rows]
+    rows = [_measured(row, beside.get(row.title)) for row in board.rows(protocol)]
     return TextTable(tuple(name for name, _ in columns), tuple(right for _, right in columns), tuple(rows))
 
 
@@ -50,14 +50,15 @@ def _name(metric: str) -> str:
     return metric_name(metric).replace("M", "m", 1) if metric != "mcc" else "MCC"
 
 
-def _measured(row: Row, unseen: Row) -> tuple[str, ...]:
+def _measured(row: Row, unseen: Row | None) -> tuple[str, ...]:
     deviation = row.scores["micro_f1"].deviation
+    unusable = row.scores.get("unusable_rate")
     return (
         row.rank.replace("-", MISSING),
         f"{row.title} {FLOOR}" if row.floor else row.title,
-        *(with_interval(metric, row.scores[metric]) for metric in HEADLINE),
-        with_interval("micro_f1", unseen.scores["micro_f1"]),
-        score_text("unusable_rate", row.scores["unusable_rate"].value),
+        *(with_interval(metric, row.scores.get(metric)) for metric in HEADLINE),
+        with_interval("micro_f1", unseen.scores.get("micro_f1") if unseen else None),
+        score_text("unusable_rate", unusable.value if unusable else None),
         f"{row.seeds}" if deviation is None else f"{row.seeds} (± {deviation:.2f})",
         f"{row.context} {TESTED}" if row.context_tested else row.context or MISSING,
         count_text(row.parameters),
@@ -67,8 +68,10 @@ def _measured(row: Row, unseen: Row) -> tuple[str, ...]:
     )
 
 
-def with_interval(metric: str, score: Score) -> str:
+def with_interval(metric: str, score: Score | None) -> str:
     """`43.37 [40.10, 46.52]`."""
+    if score is None:
+        return MISSING
     value = score_text(metric, score.value)
     if score.low is None or score.high is None:
         return value
@@ -122,24 +125,23 @@ def method(board: Board) -> str:
     )
 
 
-def size(section: Section) -> str:
+def size(section: Section | None) -> str:
     """`1,000 dialogues, 7,740 utterances`."""
-    return f"{section.dialogues:,} dialogues, {section.utterances:,} utterances"
+    return f"{section.dialogues:,} dialogues, {section.utterances:,} utterances" if section else "none"
 
 
 def notes(board: Board, protocol: str) -> Iterator[str]:
     """What a reader of the protocol's rows must know beside them."""
     empty: dict[str, list[str]] = {}
     for subset in SUBSETS:
-        labels = {label for row in board.section(protocol, subset).rows for label in row.without_support}
+        labels = {label for row in board.rows(protocol, subset) for label in row.without_support}
         for label in board.labels.names:
             if label in labels:
                 empty.setdefault(label, []).append(subset)
     for label, subsets in empty.items():
         where = " and ".join(subsets)
         yield f"No utterance has the label {label!r} (subset {where}): it scores 0 in the macro F1 of every row."
-    rows = board.section(protocol, "all").rows
-    for row in rows:
+    for row in board.rows(protocol):
         if row.unusable_as_neutral:
             read = ", ".join(f"{_name(name)} {score_text(name, row.unusable_as_neutral[name])}" for name in HEADLINE)
             yield f"{row.title}: with unusable answers read as {board.labels.neutral!r}, {read}."
