@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from erc_bench.board.published import published_results
+from erc_bench.domain import Dataset
+from erc_bench.paper import notes
+from erc_bench.paper.figures import figure_3, figure_4
+from erc_bench.paper.measure import Measurements, Value
+from erc_bench.paper.model import Line, Table
+from erc_bench.paper.published import paper_tables
+from erc_bench.paper.tables import SEC, table_1, table_2, table_3, table_4, table_5
+
+if TYPE_CHECKING:
+    from .conftest import MakeRun
+
+
+def lines(table: Table, **wanted: str) -> list[Line]:
+    return [line for line in table.lines if all(getattr(line, key).startswith(value) for key, value in wanted.items())]
+
+
+def number(line: Line, column: str) -> float:
+    value = line.measured[column]
+    assert isinstance(value, Value)
+    return value.value
+
+
+def test_every_published_row_stands_in_table_2_once(sample: Dataset) -> None:
+    table = table_2(Measurements(sample, []))
+    for result in published_results():
+        found = [line for line in table.lines if line.name == f"{result.system} ({result.reference})"]
+        assert len(found) == 1
+        assert found[0].protocol == result.protocol
+        cells = {key: float(value) for key, value in found[0].published.items()}
+        values = {"macro_f1": result.macro_f1, "micro_f1": result.micro_f1, "mcc": result.mcc}
+        assert cells == {key: value for key, value in values.items() if value is not None}
+
+
+def test_without_runs_every_dash_says_what_would_fill_it(sample: Dataset) -> None:
+    found = Measurements(sample, [])
+    for table in (table_2(found), table_3(found), table_4(found), table_5(found), figure_3(found)):
+        for line in table.lines:
+            assert bool(line.measured) != bool(line.missing), (table.key, line)
+    llama = lines(table_5(found), block="As published", name="Llama2-7b")[0]
+    assert llama.missing == (
+        "erc-bench run --system llama2-7b --set chat=false --set parser=released --targets last --dataset sample --seeds 0-9"
+    )
+
+
+def test_runs_fill_the_rows_they_stand_for(make_run: MakeRun, sample: Dataset) -> None:
+    runs = [
+        make_run("sentemocontext-released", embeds=True, wrong=2),
+        make_run("sentemocontext", wrong=4),
+        make_run("llama2-7b", targets="last", settings={"chat": False, "parser": "released"}),
+        make_run("COSMIC", evidence="predictions", wrong=5),
+    ]
+    found = Measurements(sample, runs)
+    table = table_2(found)
+    sec = lines(table, name=f"{SEC} (")[0]
+    assert sec.protocol == "triplet"
+    assert sec.measured_by == "sentemocontext-released, seed 0"
+    honest = lines(table, block="Ours", name=f"{SEC}, as described", protocol="utterance")[0]
+    scored = found.score(found.named("sentemocontext"), "utterance")
+    assert scored is not None
+    assert honest.measured["micro_f1"] == scored.values["micro_f1"]
+    assert lines(table, name="COSMIC")[0].measured_by == "COSMIC, seed 0"
+    assert lines(table, name="Llama2-7b")[0].measured
+    assert lines(table, name="Llama2-13b")[0].missing
+    assert lines(table_5(found), block="As published", name="Llama2-7b")[0].measured
+
+
+def test_measured_rows_stand_under_their_protocol_best_first(make_run: MakeRun, sample: Dataset) -> None:
+    runs = [make_run("worse", wrong=2), make_run("better", wrong=9), make_run("last", targets="last", wrong=2)]
+    found = Measurements(sample, runs)
+    block = lines(table_2(found), block="Measured here, every utterance")
+    assert [line.name for line in block] == ["better", "worse"]
+    block = lines(table_5(found), block="Measured here")
+    assert {line.name for line in block} == {"better", "worse", "last (targets=last)"}
+
+
+def test_the_controls_always_stand_beside_triplet_rows(make_run: MakeRun, sample: Dataset) -> None:
+    table = table_2(Measurements(sample, [make_run("space", embeds=True)]))
+    names = [line.name for line in lines(table, block="Measured here, random triplets")]
+    assert names[0] == "space"
+    assert names[1] == "Gaussian noise"
+    assert sum("one vector for all" in name for name in names) == 2
+
+
+def test_table_3_and_figure_3_agree(make_run: MakeRun, sample: Dataset) -> None:
+    found = Measurements(
+        sample, [make_run("sentemocontext-released", embeds=True), make_run("sentemocontext", wrong=4)]
+    )
+    table, figure = table_3(found), figure_3(found)
+    for protocol, heading in (("triplet", "Released code"), ("utterance", "System as described, every")):
+        recalls = {line.name: number(line, "recall") for line in lines(table, protocol=protocol)}
+        for line in lines(figure, block=heading):
+            assert number(line, "diagonal") == number(line, line.name) == pytest.approx(recalls[line.name])
+            shares = [number(line, name) for name in (*sample.labels.names, "unusable")]
+            assert sum(shares) == pytest.approx(100 if sum(shares) else 0)
+    published = {line.name: line.published["diagonal"] for line in lines(figure, block="Released code")}
+    assert published == {label: cells["recall"] for label, cells in paper_tables().table_3.items()}
+
+
+def test_table_4_puts_systems_on_the_same_utterances(make_run: MakeRun, sample: Dataset) -> None:
+    counterpart = paper_tables().counterparts["all-MiniLM-L6-v2"]
+    runs = [make_run(counterpart.system, settings=dict(counterpart.settings)), make_run("sentemocontext", wrong=4)]
+    table = table_4(Measurements(sample, runs))
+    same = lines(table, block="The same systems", protocol="emotional utterances")
+    assert [line.name for line in same] == [f"{SEC}, as described"]
+    classifier = lines(table, block="As published", name="all-MiniLM-L6-v2")[0]
+    assert classifier.protocol == "emotional utterances"
+    assert classifier.measured
+
+
+def test_table_1_of_the_sample(sample: Dataset) -> None:
+    lengths = [len(d) for split in (sample.train, sample.validation, sample.test) for d in split]
+    measured = {line.name: line.measured.get("value") for line in table_1(sample).lines}
+    assert measured == {
+        "Language": None,
+        "Max Msg/Conv": str(max(lengths)),
+        "Avg Msg/Conv": f"{sum(lengths) / len(lengths):.2f}",
+        "Labels": "7",
+        "Emotion Labels": "6",
+        "Nb. Conv.": str(len(lengths)),
+    }
+
+
+@pytest.mark.data
+def test_the_dataset_fills_table_1_and_figure_4_as_published(dailydialog: Dataset) -> None:
+    measured = {line.name: line.measured.get("value") for line in table_1(dailydialog).lines}
+    assert measured["Max Msg/Conv"] == "35"
+    assert measured["Avg Msg/Conv"] == "7.85"
+    assert measured["Nb. Conv."] == "13,118"
+    counts = {
+        line.name: [number(line, label) for label in dailydialog.labels.emotions]
+        for line in figure_4(dailydialog).lines
+    }
+    assert counts == {
+        "train": [827, 303, 146, 11182, 969, 1600],
+        "validation": [77, 3, 11, 684, 79, 107],
+        "test": [118, 47, 17, 1019, 102, 116],
+    }
+
+
+@pytest.mark.data
+def test_notes_on_the_real_dataset(dailydialog: Dataset) -> None:
+    supports, truncated, implied = notes.table_3(dailydialog)
+    assert "1109 + 1125 + 1078 + 1157 + 985 + 1109 + 1072 = 7,635" in supports
+    assert "keeps 7,635 of 7,740 utterances" in truncated
+    assert "macro F1 57.95 and micro F1 57.96 over six emotions, accuracy 57.61 and MCC 0.506" in implied
+    found = Measurements(dailydialog, [])
+    text = "\n".join(notes.table_2(found, published_results()))
+    assert "macro F1 7.37, micro F1 42.80, MCC 0.00" in text
+    assert "the table prints 64.07, section 2 of the paper 64.01 (a difference of 0.06)" in text
+    assert "COSMIC, CD-ERC and CoMPM" in text
+    assert "1,419 of the 7,740" in "\n".join(notes.table_4(dailydialog))
+
+
+def test_table_5_notes_carry_their_arithmetic(sample: Dataset) -> None:
+    small, large, fear, mcc, _ = notes.table_5(Measurements(sample, []), paper_tables())
+    assert "2 × 26.77 × 24.77 / (26.77 + 24.77) = 25.73" in small
+    assert "P is 81/323 = 25.08 and R 81/327 = 24.77" in small
+    assert "= 46.92" in large
+    assert "P is 273/932 = 29.29" in large
+    assert "the label fear" in fear
+    assert "prints an MCC of 0.08; its released confusion matrix gives 0.008" in mcc
+
+
+def test_the_seven_label_example_follows_from_the_run(make_run: MakeRun, sample: Dataset) -> None:
+    found = Measurements(sample, [make_run("parrot", wrong=4)])
+    scored = found.under("utterance")[0]
+    f1 = {label: column["f1"] for label, column in scored.per_label.items()}
+    seven = sum(f1.values()) / 7
+    text = "\n".join(notes.table_2(found, published_results()))
+    assert f"for parrot as measured here: {scored.values['macro_f1'].value:.2f} over six" in text
+    assert f"/ 7 = {seven:.2f} over seven" in text
