@@ -36,9 +36,7 @@ PARAMETERS = {
     "HuggingFaceTB/SmolLM2-135M-Instruct": 134_515_008,
 }
 
-GATED = re.compile(
-    r"gated repo|GatedRepoError|401 Client Error|403 Client Error|Access to model .* is restricted", re.I
-)
+GATED = re.compile(r"gated repo|GatedRepoError|Access to model .* is restricted", re.I)
 MISSING = re.compile(
     r"not a valid model identifier|RepositoryNotFound|Repository Not Found|LocalEntryNotFound|Can't load the config|"
     r"couldn't connect to 'https?://huggingface|offline mode|OfflineModeIsEnabled|Max retries exceeded|Invalid repository ID",
