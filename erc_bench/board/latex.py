@@ -45,7 +45,7 @@ HEADER = r"""% Leaderboard of erc-bench. Preamble: \usepackage{booktabs,amssymb}
 """
 SIZE = r"\footnotesize"
 LEFT_OUT = ("parameters", "training", "utt/s", "evidence")
-NAME_WIDTH = r"0.24\linewidth"
+NAME_WIDTH = r"0.21\linewidth"
 NOTE_WIDTH = r"0.95\linewidth"
 
 
