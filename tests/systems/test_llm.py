@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 
 from erc_bench.config import build_config
+from erc_bench.conformance import check_system
 from erc_bench.domain import DAILYDIALOG_LABELS, Dialogue, LabelSet, Target, Utterance
 from erc_bench.errors import ConfigError, ModelUnavailableError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.registry import system_class
 from erc_bench.serving import free_port
 from erc_bench.system import Prediction, Runtime
+from erc_bench.systems._llm_config import LLMConfig
 from erc_bench.systems._llm_modes import LabelTrie, vote
 from erc_bench.systems._llm_prompting import choose_examples
 from erc_bench.systems.llm import LLM
@@ -596,6 +598,16 @@ def test_stopping_early_leaves_no_task_behind(server: Server) -> None:
     asked = len(server.bodies)
     time.sleep(0.2)
     assert len(server.bodies) == asked
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"mode": "generate"}, {"mode": "choose", "context": "past"}, {"mode": "rank"}, {"mode": "choose", "examples": 3}],
+)
+def test_the_contract_of_a_system_is_kept(server: Server, settings: dict[str, Any]) -> None:
+    config = build_config(LLMConfig, {"model": MODEL, "endpoint": server.url} | settings, owner="llm")
+    failed = [f"{r.name}: {r.reason}" for r in check_system(LLM, config) if r.outcome == "failed"]
+    assert not failed
 
 
 def test_no_targets_need_no_server() -> None:
