@@ -21,6 +21,7 @@ from erc_bench.scoring import run_confusions
 
 Protocol = Literal["utterance", "emotional utterances", "last-turn", "triplet"]
 HEADLINE = ("macro_f1", "micro_f1", "mcc")
+TIES_WORTH_SAYING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,9 @@ class Measurements:
 
     def _triplets(self, row: NamedGroup) -> Scored:
         counts = [triplet.run_counts(run.folder, self.dataset) for run in row.group.runs]
-        return self._of_triplets(row.title, row.measured_by, counts)
+        tied = sum(count.tie_rate for count in counts) / len(counts)
+        ties = f", {tied:.0%} of its triplets tie" if tied >= TIES_WORTH_SAYING else ""
+        return self._of_triplets(row.title, f"{row.measured_by}{ties}", counts)
 
     def _of_triplets(
         self, title: str, measured_by: str, counts: Sequence[triplet.TripletCounts], ties: triplet.Ties = "published"

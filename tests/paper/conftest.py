@@ -23,14 +23,16 @@ from erc_bench.system import Prediction
 
 
 class MakeRun(Protocol):
-    def __call__(self, system: str, *, wrong: int = ..., embeds: bool = ..., **fields: Any) -> Run: ...
+    def __call__(
+        self, system: str, *, wrong: int = ..., embeds: bool = ..., spread: float = ..., **fields: Any
+    ) -> Run: ...
 
 
 @pytest.fixture
 def make_run(tmp_path: Path, sample: Dataset) -> MakeRun:
     """Runs in `tmp_path / "results"` that answer every `wrong`-th utterance with anger and the others rightly."""
 
-    def make(system: str, *, wrong: int = 3, embeds: bool = False, **fields: Any) -> Run:
+    def make(system: str, *, wrong: int = 3, embeds: bool = False, spread: float = 1.0, **fields: Any) -> Run:
         record = RunRecord.model_validate(
             {
                 "status": "complete",
@@ -65,6 +67,7 @@ def make_run(tmp_path: Path, sample: Dataset) -> MakeRun:
             vectors = generator.standard_normal((sum(lengths), 8)).astype(np.float32)
             gold = [sample.labels.index(u.label or "") for d in sample.test for u in d.utterances]
             vectors[np.arange(len(gold)), gold] += 3.0
+            vectors *= spread
             np.savez(folder / EMBEDDINGS_FILE, embeddings=vectors, lengths=np.array(lengths))
         write_record(folder, record)
         return Run(folder, record)

@@ -102,6 +102,12 @@ def test_triplets_are_scored_over_resamplings_and_seeds(make_run: MakeRun, sampl
     assert sum(column["support"] for column in scored.per_label.values()) == pytest.approx(utterances)
 
 
+def test_a_space_whose_triplets_tie_says_so(make_run: MakeRun, sample: Dataset) -> None:
+    found = Measurements(sample, [make_run("space", embeds=True), make_run("flat", embeds=True, spread=0.0)])
+    by_title = {scored.title: scored.measured_by for scored in found.under("triplet")}
+    assert by_title == {"space": "space, seed 0", "flat": "flat, seed 0, 100% of its triplets tie"}
+
+
 def test_controls_of_the_protocol_triplet(sample: Dataset) -> None:
     noise, ties_right, ties_half = Measurements(sample, []).controls()
     for name in ("macro_f1", "micro_f1"):

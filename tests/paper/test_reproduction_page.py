@@ -1,0 +1,74 @@
+"""The page docs/reproduction.md against the code it describes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from erc_bench.board.published import published_results
+from erc_bench.cli import COMMANDS
+from erc_bench.domain import Dataset
+from erc_bench.paper import notes
+from erc_bench.paper.measure import Measurements
+from erc_bench.paper.published import paper_tables
+from erc_bench.paper.sizes import released_parameters
+from erc_bench.paper.tables import table_1
+from erc_bench.registry import system_names
+
+PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return " ".join(PAGE.read_text(encoding="utf-8").split())
+
+
+def test_commands_and_systems_exist(page: str) -> None:
+    assert set(re.findall(r"erc-bench ([a-z]+)", page)) <= set(COMMANDS)
+    assert set(re.findall(r"--system ([\w-]+)|systems show ([\w-]+)", page)) >= {("sentemocontext", "")}
+    for found in re.findall(r"--system ([\w-]+)|systems show ([\w-]+)", page):
+        assert "".join(found) in system_names()
+
+
+def test_published_numbers_are_those_of_the_tables(page: str) -> None:
+    by_name = {result.system: result for result in published_results()}
+    sec = by_name["SentEmoContext"]
+    assert f"published {sec.macro_f1} macro F1, {sec.micro_f1} micro F1 and {sec.mcc} MCC" in page
+    for other, difference in (("CD-ERC", "6.48"), ("TODKAT", "5.15")):
+        macro = by_name[other].macro_f1
+        assert sec.macro_f1 is not None
+        assert macro is not None
+        assert f"{sec.macro_f1 - macro:.2f}" == difference
+        assert difference in page
+    assert " ".join(f"{count:,}" for count in released_parameters()) == "156,357,248 2,170,887"
+    assert f"together {sum(released_parameters()):,}" in page
+
+
+@pytest.mark.data
+def test_numbers_that_the_page_states_are_computed(page: str, dailydialog: Dataset) -> None:
+    found = Measurements(dailydialog, [])
+    computed = "\n".join(
+        [
+            *(str(line.measured) for line in table_1(dailydialog).lines),
+            *notes.table_2(found, published_results()),
+            *notes.table_3(dailydialog),
+            *notes.table_4(dailydialog),
+            *notes.table_5(found, paper_tables()),
+        ]
+    )
+    for number in (
+        *("7.85", "7,635", "7,740", "6,321", "57.95", "57.96", "0.506", "1,419", "0.008"),
+        *("26.77", "32.63", "24.77", "83.49", "25.73", "46.92", "24.92", "43.37", "64.07", "64.01", "63.12", "60.34"),
+    ):
+        assert number in page
+        assert number in computed
+    happiness = {name: found.constant("happiness", name) for name in ("last-turn", "utterance")}
+    assert f"{happiness['utterance']['micro_f1'].value:.2f} on all utterances" in page
+    last = happiness["last-turn"]
+    assert f"{last['macro_f1'].value:.2f} macro F1, {last['micro_f1'].value:.2f} micro F1 and 0 MCC" in page
+    noise, _, half = found.controls()
+    written = [f"{noise.values[k].value:.2f} ± {noise.values[k].deviation:.2f}" for k in ("macro_f1", "micro_f1")]
+    assert f"macro F1 {written[0]}, micro F1 {written[1]}, MCC {noise.values['mcc'].value:.3f} ± " in page
+    assert f"{half.values['micro_f1'].value:.2f} ± {half.values['micro_f1'].deviation:.2f}" in page
