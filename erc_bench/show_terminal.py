@@ -64,7 +64,7 @@ def summary(showing: Showing, shown: int) -> list[str]:
     found = len(showing.dialogues)
     lines.append(
         f"{showing.selected:,} utterances in {found:,} dialogues selected"
-        + (f"; showing the first {shown:,} dialogues (--limit 0 shows all)" if shown < found else "")
+        + (f"; showing the first {shown:,} (--limit 0 shows all)" if shown < found else "")
     )
     return lines
 

@@ -43,7 +43,7 @@ def test_plain_lines_outside_a_terminal(results: Path, sample: Dataset) -> None:
 def test_limit_and_what_it_leaves_out(results: Path, sample: Dataset) -> None:
     output = invoke("constant", "--results-dir", str(results), "--limit", "2")
     assert sum(line.startswith("test-") for line in output.splitlines()) == 2
-    assert f"in {len(sample.test)} dialogues selected; showing the first 2 dialogues" in output
+    assert f"in {len(sample.test)} dialogues selected; showing the first 2 (--limit" in output
 
 
 def test_compare_marks_and_counts(results: Path) -> None:
