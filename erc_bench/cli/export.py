@@ -37,7 +37,7 @@ def export(runs: tuple[Path, ...], to: Path, results_dir: Path) -> None:
         if not found:
             raise DataMissingError(f"{results_dir} must hold a complete run to be exported, got none.")
         if len(found) < len(every):
-            click.echo(f"{len(every) - len(found)} runs are not complete and left out", err=True)
+            click.echo(f"not complete, left out: {len(every) - len(found)}", err=True)
     for run in found:
         click.echo(export_run(run, to).folder)
-    click.echo(f"exported {len(found)} runs to {to}", err=True)
+    click.echo(f"runs copied to {to}: {len(found)}", err=True)

@@ -67,10 +67,7 @@ def leaderboard(
 
         print_boards(found.boards, sys.stdout)
     if found.incomplete:
-        plural = "run is" if len(found.incomplete) == 1 else "runs are"
-        click.echo(
-            f"{len(found.incomplete)} {plural} not complete and left out, for example {found.incomplete[0].folder}",
-            err=True,
-        )
+        example = found.incomplete[0].folder
+        click.echo(f"not complete, left out: {len(found.incomplete)}, for example {example}", err=True)
     for path in paths:
         click.echo(f"wrote {path}", err=True)

@@ -70,11 +70,11 @@ def verify(
     if differences:
         unread = "" if runs or boards else " Boards were not recomputed, since runs differ."
         raise VerificationError(
-            f"what is recorded must follow from the predictions, got {len(differences)} differences.{unread}"
+            f"what is recorded must follow from the predictions, got differences: {len(differences)}.{unread}"
         )
     if not as_json:
-        left_out = f"; {len(found) - len(complete)} incomplete runs left out" if len(complete) < len(found) else ""
-        click.echo(f"No difference: {len(complete)} runs and {boards} board files recomputed{left_out}.")
+        left_out = f" Not complete, left out: {len(found) - len(complete)}." if len(complete) < len(found) else ""
+        click.echo(f"No difference. Recomputed runs: {len(complete)}, board files: {boards}.{left_out}")
 
 
 def _first_incomplete(runs: list[Run]) -> str:
