@@ -111,9 +111,9 @@ class Measurements:
                 check_run(run, dataset)
 
     def counterpart(self, wanted: Counterpart) -> NamedGroup | None:
-        """The row of a configuration; one that labelled only last turns is preferred where that was asked for."""
-        found = [row for row in self.rows if wanted.matches(row.group.record)]
-        return min(found, key=lambda row: row.group.record.targets != wanted.targets, default=None)
+        """The row that fits a configuration best."""
+        fits = [(fit, row) for row in self.rows if (fit := wanted.fit(row.group.record)) is not None]
+        return min(fits, key=lambda pair: pair[0])[1] if fits else None
 
     def named(self, system: str) -> NamedGroup | None:
         """The row of predictions made elsewhere that were scored under this name."""

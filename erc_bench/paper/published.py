@@ -27,20 +27,36 @@ ScoreName = Literal["precision", "recall", "f1", "support", "macro_f1", "micro_f
 SizeName = Literal["sequence", "tokens", "dimensions", "size", "parameters", "layers"]
 
 
+Settings = dict[str, bool | int | float | str]
+
+
 class Counterpart(BaseModel):
-    """The configuration that stands for a row of the paper, and how many seeds its row has there."""
+    """The configuration that stands for a row of the paper, and the seeds of its command.
+
+    `alternatives` are settings that stand for it as well, in order, where no run has the first ones.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     system: Text
-    settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    settings: Settings = Field(default_factory=dict)
+    alternatives: tuple[Settings, ...] = ()
     targets: Targets = "all"
     seeds: Annotated[str, Field(pattern=r"^\d+(-\d+)?$")] = "0"
 
-    def matches(self, record: RunRecord) -> bool:
-        """Whether a run has exactly these settings; one that labelled all utterances also labelled the last ones."""
-        covered = record.targets in ("all", self.targets)
-        return record.system == self.system and covered and record.settings == self.settings
+    def fit(self, record: RunRecord) -> tuple[int, bool] | None:
+        """How well a run stands for the row, lowest best; None if it does not.
+
+        Settings must be exactly these; a run that labelled all utterances also labelled the last ones.
+        """
+        accepted = (self.settings, *self.alternatives)
+        if (
+            record.system != self.system
+            or record.targets not in ("all", self.targets)
+            or record.settings not in accepted
+        ):
+            return None
+        return accepted.index(record.settings), record.targets != self.targets
 
     def command(self, dataset: str) -> str:
         """The command that makes its runs."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from erc_bench.board.published import published_results
-from erc_bench.config import build_config
+from erc_bench.config import build_config, changed_settings
 from erc_bench.domain import DAILYDIALOG_LABELS
 from erc_bench.errors import DataCorruptError
 from erc_bench.paper.published import FILE, Counterpart, paper_tables, parse_tables
@@ -73,19 +73,19 @@ def test_released_confusions_cover_the_last_turns_of_the_test_split() -> None:
 def test_counterparts_are_configurations_of_registered_systems() -> None:
     for counterpart in paper_tables().counterparts.values():
         system = system_class(counterpart.system)
-        config = build_config(system.Config, counterpart.settings, owner=counterpart.system)
-        for name, value in counterpart.settings.items():
-            assert getattr(config, name) == value
+        for settings in (counterpart.settings, *counterpart.alternatives):
+            config = build_config(system.Config, settings, owner=counterpart.system)
+            assert changed_settings(config) == settings
 
 
-def test_a_counterpart_matches_exactly_its_settings() -> None:
-    wanted = Counterpart(system="llama2-7b", settings={"chat": False}, targets="last")
-    assert wanted.matches(record(settings={"chat": False}))
-    assert wanted.matches(record(settings={"chat": False}, targets="all"))
-    assert not wanted.matches(record())
-    assert not wanted.matches(record(settings={"chat": False, "parser": "released"}))
-    assert not wanted.matches(record(settings={"chat": False}, system="llama2-13b"))
-    assert not Counterpart(system="llama2-7b").matches(record())
+def test_a_counterpart_is_found_by_exactly_its_settings() -> None:
+    wanted = Counterpart(system="llama2-7b", settings={"chat": False}, alternatives=({},), targets="last")
+    assert wanted.fit(record(settings={"chat": False})) == (0, False)
+    assert wanted.fit(record(settings={"chat": False}, targets="all")) == (0, True)
+    assert wanted.fit(record()) == (1, False)
+    assert wanted.fit(record(settings={"chat": False, "parser": "released"})) is None
+    assert wanted.fit(record(settings={"chat": False}, system="llama2-13b")) is None
+    assert Counterpart(system="llama2-7b").fit(record()) is None
 
 
 def test_the_command_of_a_counterpart() -> None:
