@@ -43,8 +43,7 @@ def test_a_bad_system_is_found_out() -> None:
     results: list[CheckResult] = check_system(Bad)
     failed = {result.name: result.reason for result in results if result.outcome == "failed"}
     assert (
-        "info.summary must not be empty"
-        in failed["Info names the system, says what it is, where it comes from and its licence"]
+        failed["Info names the system, what it is, its reference and its licence"] == "info.summary must not be empty"
     )
     assert "answered" in failed["Predict answers every target once and nothing else"]
     assert "'joy'" in failed["Labels and scores name labels of the dataset only, or no usable answer (None)"]
