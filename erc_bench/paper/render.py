@@ -28,6 +28,7 @@ CSV_COLUMNS = (
     "missing",
 )
 CSV_DECIMALS = 4
+OR = ", or "
 
 
 def headings(table: Table) -> list[str]:
@@ -84,7 +85,8 @@ def render_markdown(tables: Sequence[Table], introduction: Sequence[str], pictur
 
 
 def _filler(what: str) -> str:
-    return f"`{what}`" if what.startswith(("erc-bench", "hf ")) else escaped(what)
+    commands = what.split(OR)
+    return OR.join(f"`{c}`" if c.startswith(("erc-bench", "hf ")) else escaped(c) for c in commands)
 
 
 def _markdown_table(table: Table) -> str:

@@ -151,7 +151,7 @@ def table_6(found: Measurements, folders: Mapping[str, Path]) -> Table:
         if name == SEC:
             continue
         model = find_model(name, folders)
-        missing = f"hf download {HUB[name]}; or erc-bench paper --model {name}=FOLDER"
+        missing = f"hf download {HUB[name]}, or erc-bench paper --model {name}=FOLDER"
         lines.append(
             Line(
                 BLOCKS.get(name, LLM_BLOCK),
