@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from erc_bench import few_shot, triplet
 from erc_bench.board.build import FORMATS, build_boards, narrowed, published_board, rendered
 from erc_bench.board.published import published_results
 from erc_bench.board.rows import Board
@@ -15,6 +16,7 @@ from erc_bench.domain import Dataset
 from erc_bench.errors import DataError
 from erc_bench.metrics import METRICS
 from erc_bench.records import (
+    EMBEDDINGS_FILE,
     PREDICTIONS_FILE,
     Run,
     file_sha256,
@@ -79,9 +81,29 @@ def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
             yield f"{name} is not recorded, recomputed {scores[name]}"
         elif not math.isclose(recorded, scores[name], rel_tol=0, abs_tol=SCORE_TOLERANCE):
             yield f"{name} is recorded as {recorded}, recomputed {scores[name]}"
+    yield from _evidence_differences(run, dataset)
     unknown = sorted(record.scores.keys() - set(METRICS))
     if unknown:
         yield f"recorded scores must be among {', '.join(METRICS)}, got {', '.join(unknown)}"
+
+
+def _evidence_differences(run: Run, dataset: Dataset) -> Iterator[str]:
+    """What is wrong with the outcomes that were derived from embeddings, recomputed where those are still there."""
+    try:
+        if (run.folder / few_shot.FEW_SHOT_FILE).is_file():
+            few_shot.run_counts(run.folder, dataset)
+        if not (run.folder / triplet.TRIPLETS_FILE).is_file():
+            return
+        recorded = triplet.run_counts(run.folder, dataset)
+        if not (run.folder / EMBEDDINGS_FILE).is_file():
+            return
+        recomputed = triplet.run_counts(run.folder, dataset, recompute=True)
+    except DataError as error:
+        yield str(error)
+        return
+    for name in ("correct", "ties", "wrong"):
+        if (getattr(recorded, name) != getattr(recomputed, name)).any():
+            yield f"the counts {name} of {triplet.TRIPLETS_FILE} do not follow from {EMBEDDINGS_FILE}"
 
 
 def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None = None) -> tuple[int, list[Difference]]:

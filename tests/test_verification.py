@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from erc_bench import few_shot, triplet
 from erc_bench.board.build import FORMATS, build_boards, write_boards
 from erc_bench.domain import Dataset
 from erc_bench.errors import DataCorruptError
-from erc_bench.records import PREDICTIONS_FILE, Run, file_sha256, write_record
+from erc_bench.records import EMBEDDINGS_FILE, PREDICTIONS_FILE, Run, file_sha256, write_record
 from erc_bench.verification import verify_boards, verify_run
 
 if TYPE_CHECKING:
@@ -110,6 +113,56 @@ def test_moved_runs_differ(tmp_path: Path, mini: Dataset, gold: Gold, write_run:
     assert differences(moved, mini) == [
         "the folder must be …/mini/echo/0123456789ab/seed-0 as its run.json says, got another"
     ]
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> Run:
+    """A run of a system that embeds, with the triplet outcomes derived from its embeddings."""
+    run = write_run(tmp_path, mini, gold(mini))
+    write_embeddings(run, mini, seed=0)
+    triplet.write_evidence(run.folder, mini)
+    return run
+
+
+def write_embeddings(run: Run, dataset: Dataset, seed: int) -> None:
+    vectors = np.random.default_rng(seed).normal(size=(96, 4)).astype(np.float32)
+    np.savez(run.folder / EMBEDDINGS_FILE, embeddings=vectors, lengths=np.array([len(d) for d in dataset.test]))
+
+
+def test_triplet_outcomes_are_recomputed_from_embeddings(embedded: Run, mini: Dataset) -> None:
+    assert differences(embedded, mini) == []
+    path = embedded.folder / triplet.TRIPLETS_FILE
+    content = json.loads(path.read_text())
+    cell = np.argwhere(np.array(content["correct"]))[0]
+    resampling, anchor, negative = (int(position) for position in cell)
+    content["correct"][resampling][anchor][negative] -= 1
+    content["wrong"][resampling][anchor][negative] += 1
+    path.write_text(json.dumps(content))
+    assert differences(embedded, mini) == [
+        "the counts correct of triplets.json do not follow from embeddings.npz",
+        "the counts wrong of triplets.json do not follow from embeddings.npz",
+    ]
+
+
+def test_triplet_outcomes_stand_alone_without_embeddings(embedded: Run, mini: Dataset) -> None:
+    (embedded.folder / EMBEDDINGS_FILE).unlink()
+    assert differences(embedded, mini) == []
+    (embedded.folder / triplet.TRIPLETS_FILE).write_text("{}")
+    (found,) = differences(embedded, mini)
+    assert "triplets.json must hold the outcomes of triplets" in found
+
+
+def test_other_embeddings_differ(embedded: Run, mini: Dataset) -> None:
+    write_embeddings(embedded, mini, seed=1)
+    (found,) = differences(embedded, mini)
+    assert "got those of another embeddings.npz" in found
+
+
+def test_few_shot_outcomes_are_checked(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
+    run = write_run(tmp_path, mini, gold(mini), withheld="fear")
+    (run.folder / few_shot.FEW_SHOT_FILE).write_text("{}")
+    (found,) = differences(run, mini)
+    assert "few_shot.json must hold the counts of few-shot episodes" in found
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from erc_bench.data.load import dataset_names
 from erc_bench.data.manifest import package_manifest
 from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
+from erc_bench.progress import Progress
 from erc_bench.protocols import PROTOCOLS
 from erc_bench.records import Run, find_runs, write_atomically
 
@@ -28,7 +29,12 @@ class Boards:
 
 
 def build_boards(
-    results: Path, *, dataset: str | None = None, protocol: str | None = None, data_dir: Path | None = None
+    results: Path,
+    *,
+    dataset: str | None = None,
+    protocol: str | None = None,
+    data_dir: Path | None = None,
+    progress: Progress | None = None,
 ) -> Boards:
     """Compute the boards of every dataset that has complete runs, or of one dataset.
 
@@ -42,6 +48,8 @@ def build_boards(
         Only this one; default all that have rows.
     data_dir
         Where the real data lies; see `erc_bench.data.load_dataset`.
+    progress
+        Shows how many runs are read.
 
     Raises
     ------
@@ -60,7 +68,7 @@ def build_boards(
     groups = group_runs(runs)
     names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
     wanted = [name for name in PROTOCOLS if protocol in (None, name)]
-    every = [_board(name, groups, wanted, protocol, results, data_dir) for name in names]
+    every = [_board(name, groups, wanted, protocol, results, data_dir, progress) for name in names]
     boards = tuple(board for board in every if not board.is_empty)
     if not boards:
         raise DataMissingError(
@@ -83,6 +91,7 @@ def _board(
     protocol: str | None,
     results: Path,
     data_dir: Path | None,
+    progress: Progress | None,
 ) -> Board:
     mine = [group for group in groups if group.record.dataset == name]
     published = published_rows(name, protocol)
@@ -100,7 +109,7 @@ def _board(
             f"{error}\nThe runs on {name} in {results} are scored against its gold labels. To leave them out, name another "
             "dataset with --dataset."
         ) from None
-    return measured_board(dataset, mine, protocols, published)
+    return measured_board(dataset, mine, protocols, published, progress)
 
 
 def measured_board(
@@ -108,10 +117,11 @@ def measured_board(
     groups: Sequence[RunGroup],
     protocols: Sequence[str] = tuple(PROTOCOLS),
     published: Sequence[Row] = (),
+    progress: Progress | None = None,
 ) -> Board:
     """The board of a dataset from its runs."""
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
-    found = sections(groups, dataset, protocols)
+    found = sections(groups, dataset, protocols, progress)
     return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, tuple(found), tuple(published))
 
 

@@ -14,11 +14,11 @@ from erc_bench import metrics
 from erc_bench.bootstrap import Estimate, Interval, estimate, resample_weights
 from erc_bench.domain import Dataset, LabelSet, Split, Target
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError
-from erc_bench.protocols import SUBSETS, View, view
+from erc_bench.progress import Progress, SilentProgress
+from erc_bench.protocols import SUBSETS, View, dialogue_confusions, view
 from erc_bench.records import PREDICTIONS_FILE, Run, RunRecord, file_sha256, read_predictions
-from erc_bench.scoring import run_confusions
+from erc_bench.scoring import labels_of
 from erc_bench.significance import ranks
-from erc_bench.system import Prediction
 
 HEADLINE = ("micro_f1", "macro_f1", "mcc")
 
@@ -181,31 +181,42 @@ def check_run(run: Run, dataset: Dataset) -> None:
         )
 
 
-def sections(groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[str]) -> list[Section]:
-    """The measured sections of one dataset: a row a group, ranked, for each protocol and subset that has rows."""
+def sections(
+    groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[str], progress: Progress | None = None
+) -> list[Section]:
+    """The measured sections of one dataset: a row a group, ranked, for each protocol and subset that has rows.
+
+    Raises
+    ------
+    DataMissingError
+        A complete run without its predictions.
+    DataCorruptError
+        A run made on other data, whose predictions were altered, or that cannot be scored.
+    """
     mine = [group for group in groups if group.record.dataset == dataset.name and group.record.withheld is None]
     named = list(zip(titles(mine), mine, strict=True))
-    predictions = {}
-    for group in mine:
-        for run in group.runs:
+    runs = [run for group in mine for run in group.runs]
+    labels = {}
+    with (progress or SilentProgress()).task(f"Reading runs on {dataset.name}", total=len(runs), unit="runs") as task:
+        for run in runs:
             check_run(run, dataset)
-            predictions[run.folder] = read_predictions(run.folder)
+            labels[run.folder] = labels_of(read_predictions(run.folder).values())
+            task.advance()
     found = []
     for protocol in protocols:
         applicable = [pair for pair in named if protocol == "last-turn" or pair[1].record.targets == "all"]
         for subset in SUBSETS if applicable else ():
             part = view(dataset, protocol, subset)
             confusions = [
-                [_confusions(dataset, part, run, predictions[run.folder]) for run in group.runs]
-                for _, group in applicable
+                [_confusions(dataset, part, run, labels[run.folder]) for run in group.runs] for _, group in applicable
             ]
             found.append(_section(dataset, part, applicable, confusions))
     return found
 
 
-def _confusions(dataset: Dataset, part: View, run: Run, predictions: Mapping[Target, Prediction]) -> NDArray[np.int64]:
+def _confusions(dataset: Dataset, part: View, run: Run, labels: Mapping[Target, str | None]) -> NDArray[np.int64]:
     try:
-        return run_confusions(dataset, part, predictions)
+        return dialogue_confusions(part, labels, dataset.labels)
     except DataError as error:
         raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None
 

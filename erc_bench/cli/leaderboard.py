@@ -48,9 +48,12 @@ def leaderboard(
 ) -> None:
     """Compute the leaderboard from all run records, write it and print it."""
     from erc_bench.board.build import build_boards, parse_formats, write_boards
+    from erc_bench.progress import default_progress
 
     names = parse_formats(formats)
-    found = build_boards(results_dir, dataset=dataset, protocol=protocol, data_dir=data_dir)
+    found = build_boards(
+        results_dir, dataset=dataset, protocol=protocol, data_dir=data_dir, progress=default_progress()
+    )
     paths = write_boards(found.boards, output_dir or results_dir, names)
     if as_json:
         from erc_bench.board.csv_file import all_rows, values

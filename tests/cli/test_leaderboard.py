@@ -40,7 +40,9 @@ def test_writes_and_prints_the_board(results: Path, command: Command) -> None:
     assert any(line.split()[:2] == ["1", "perfect"] for line in lines)
     assert any("happy (floor)" in line for line in lines)
     unfinished = next(run.folder for run in find_runs(results) if run.record.status == "running")
-    assert done.err.splitlines() == [
+    progress, *told = done.err.splitlines()
+    assert progress.startswith("Reading runs on sample: 2/2 (100%) runs")
+    assert told == [
         f"not complete, left out: 1, for example {unfinished}",
         f"wrote {results / 'leaderboard.md'}",
         f"wrote {results / 'leaderboard.csv'}",
