@@ -112,7 +112,7 @@ def test_all_problems_are_listed() -> None:
 
 
 def test_other_columns_are_refused() -> None:
-    with pytest.raises(DataCorruptError, match="the columns of published.csv must be system, reference"):
+    with pytest.raises(DataCorruptError, match=r"the columns of published\.csv must be system, reference"):
         parse_published("system,micro_f1\nA,50\n")
-    with pytest.raises(DataCorruptError, match="the columns of published.csv"):
+    with pytest.raises(DataCorruptError, match=r"the columns of published\.csv"):
         parse_published("")
