@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,7 +230,7 @@ def _section(
     estimates = [estimate(runs, dataset.labels, weights) for runs in confusions]
     places = ranks(estimates)
     rows = [
-        _row(dataset.labels, part, group, found, sum(run.sum(axis=0) for run in runs), place)
+        _row(dataset.labels, part, group, found, [run.sum(axis=0) for run in runs], place)
         for group, found, runs, place in zip(groups, estimates, confusions, places, strict=True)
     ]
     order = sorted(range(len(rows)), key=lambda i: (-rows[i].scores["micro_f1"].value, rows[i].title))
@@ -246,15 +245,23 @@ def _section(
     )
 
 
-def _row(labels: LabelSet, part: View, named: tuple[str, RunGroup], found: Estimate, confusion: Any, place: str) -> Row:
+def _row(
+    labels: LabelSet,
+    part: View,
+    named: tuple[str, RunGroup],
+    found: Estimate,
+    by_seed: Sequence[NDArray[np.int64]],
+    place: str,
+) -> Row:
     title, group = named
     record = group.record
     records = [run.record for run in group.runs]
     values = {name: _score(found, name) for name in metrics.METRICS}
+    confusion = np.sum(by_seed, axis=0)
     folded: dict[str, float] = {}
     if confusion[:, -1].any():
-        as_neutral = metrics.scores(metrics.unusable_as_neutral(confusion, labels), labels)
-        folded = {name: float(as_neutral[name]) for name in HEADLINE}
+        as_neutral = metrics.scores(metrics.unusable_as_neutral(np.stack(by_seed), labels), labels)
+        folded = {name: float(as_neutral[name].mean()) for name in HEADLINE}
     by_label = metrics.per_label(confusion, labels)
     missing = metrics.without_support(confusion, labels)
     return Row(
