@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erc_bench.cli import options
-from erc_bench.errors import ErcBenchError, SomeRunsFailedError
+from erc_bench.errors import ErcBenchError, SomeRunsFailedError, SystemFailedError
 
 if TYPE_CHECKING:
     from erc_bench.runner import RunOutcome
@@ -114,37 +114,43 @@ def run(
         check_withheld(label, dataset.labels)
     runtime = Runtime(device=device, offline=offline, cache_dir=cache_dir())
     progress = default_progress()
+    requests = [
+        RunRequest(
+            system=system,
+            config=config,
+            dataset=dataset,
+            results=results_dir,
+            seed=number,
+            targets="last" if targets == "last" else "all",
+            runtime=runtime,
+            overwrite=overwrite,
+            withheld=withheld,
+        )
+        for system, config in zip(systems, configs, strict=True)
+        for number, withheld in itertools.product(seeds, withhold or (None,))
+    ]
     outcomes: list[RunOutcome] = []
-    failures: list[tuple[str, ErcBenchError]] = []
-    for system, config in zip(systems, configs, strict=True):
-        for number, withheld in itertools.product(seeds, withhold or (None,)):
-            request = RunRequest(
-                system=system,
-                config=config,
-                dataset=dataset,
-                results=results_dir,
-                seed=number,
-                targets="last" if targets == "last" else "all",
-                runtime=runtime,
-                overwrite=overwrite,
-                withheld=withheld,
-            )
-            try:
-                outcome = execute(request, progress)
-            except ErcBenchError as error:
-                failures.append((f"{system.info.name} seed {number}", error))
-                click.echo(f"failed: {system.info.name} seed {number}: {error}", err=True)
-            else:
-                outcomes.append(outcome)
-                if not as_json:
-                    _print(outcome)
+    failures: list[ErcBenchError] = []
+    for request in requests:
+        try:
+            outcome = execute(request, progress)
+        except ErcBenchError as error:
+            if len(requests) == 1:
+                raise
+            failures.append(error)
+            click.echo(f"failed: {request.system.info.name} seed {request.seed}: {error}", err=True)
+        else:
+            outcomes.append(outcome)
+            if not as_json:
+                _print(outcome)
     if as_json:
         click.echo(json.dumps([_summary(outcome) for outcome in outcomes], indent=2))
-    if failures and not outcomes and len({type(error) for _, error in failures}) == 1:
-        raise failures[0][1] if len(failures) == 1 else type(failures[0][1])(f"all {len(failures)} runs failed.")
+    if failures and not outcomes:
+        raise SystemFailedError(f"all {len(requests)} runs failed, see above; the first: {failures[0]}")
     if failures:
-        which = ", ".join(name for name, _ in failures)
-        raise SomeRunsFailedError(f"{len(failures)} of {len(failures) + len(outcomes)} runs failed: {which}.")
+        raise SomeRunsFailedError(
+            f"{len(failures)} of {len(requests)} runs failed, see above; the others are complete."
+        )
 
 
 def _print(outcome: RunOutcome) -> None:

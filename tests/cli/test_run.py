@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from erc_bench import cli, registry
+from erc_bench.domain import Dialogue, Target
+from erc_bench.errors import SystemFailedError
+from erc_bench.progress import Progress
+from erc_bench.system import Prediction, System, SystemInfo
+
+
+class Choosy(System):
+    """Fails on odd seeds."""
+
+    info = SystemInfo("choosy", "fails on odd seeds", "nobody", "utterance", "CC0-1.0")
+
+    def predict(
+        self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+    ) -> Iterator[Prediction]:
+        if self.runtime.seed % 2:
+            raise SystemFailedError("an odd seed")
+        yield from (Prediction(*target, self.labels.neutral) for target in targets)
+
+
+@pytest.fixture
+def choosy(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = registry.system_class
+    monkeypatch.setattr(registry, "system_class", lambda name: Choosy if name == "choosy" else known(name))
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "--dataset", "sample", *map(str, arguments)])
+    return int(caught.value.code or 0)
+
+
+@pytest.mark.usefixtures("choosy")
+@pytest.mark.parametrize(("seeds", "code"), [("0-0", 0), ("1-1", 4), ("0-2", 5)])
+def test_exit_code_tells_how_many_failed(
+    seeds: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--system", "choosy", "--seeds", seeds, "--results-dir", tmp_path) == code
+    output = capsys.readouterr()
+    assert ("an odd seed" in output.err) == (code != 0)
+    assert output.out.count("complete") == {0: 1, 4: 0, 5: 2}[code]
+
+
+@pytest.mark.usefixtures("choosy")
+def test_all_of_several_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Choosy, "predict", raise_always)
+    assert run("--system", "choosy", "--seeds", "0-1", "--results-dir", tmp_path) == 4
+
+
+def raise_always(*_: object, **__: object) -> Iterator[Prediction]:
+    raise SystemFailedError("never works")
+
+
+def test_several_systems_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--system", "constant", "--system", "lookup", "--results-dir", tmp_path, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["system"] for row in found] == ["constant", "lookup"]
+    assert all(Path(row["folder"], "run.json").is_file() for row in found)
+    assert run("--system", "constant", "--results-dir", tmp_path) == 0
+    assert "already complete" in capsys.readouterr().out
+
+
+def test_settings_reach_the_system(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--system", "constant", "--set", "label=fear", "--results-dir", tmp_path) == 0
+    assert capsys.readouterr().out.startswith("constant (label=fear) on sample, seed 0: micro F1 ")
+
+
+def test_the_real_data_is_never_replaced_by_the_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ERC_BENCH_HOME", str(tmp_path))
+    monkeypatch.delenv("ERC_BENCH_DATA_DIR", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "--system", "constant", "--results-dir", str(tmp_path / "results")])
+    assert caught.value.code == 3
+    assert not (tmp_path / "results").exists()
