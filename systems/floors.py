@@ -17,7 +17,8 @@ from erc_bench.domain import Dialogue, LabelSet, Target, folded
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.system import Prediction, Runtime, System, SystemInfo
-from erc_bench.systems._training import label_counts
+
+from ._training import label_counts
 
 MODEL_FILE = "model.json"
 

@@ -13,12 +13,13 @@ from erc_bench.domain import Dialogue, Target
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.system import Prediction, Report, System, SystemInfo
-from erc_bench.systems._training import (
+
+from ._training import (
     DECISION,
     Decision,
-    choose_offset,
+    calibrate,
     class_weights,
-    gold_indices,
+    labelled_texts,
     load_model,
     prediction,
     save_model,
@@ -64,10 +65,13 @@ class TfidfLogreg(System):
         return int(self._coefficients.size + self._intercepts.size)
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
+        import warnings
+
         import numpy as np
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
-        gold = gold_indices(train, self.labels)
+        texts, gold = labelled_texts(train, self.labels)
         weights = class_weights(gold, len(self.labels), self.config.weight_power)
         present = np.unique(gold)
         if len(present) < 2:
@@ -76,13 +80,17 @@ class TfidfLogreg(System):
             )
         with progress.task("Training", total=2, unit="steps") as task:
             self._vectorizer = self._new_vectorizer()
-            features = self._vectorizer.fit_transform([u.text for d in train for u in d.utterances])
+            features = self._vectorizer.fit_transform(texts)
             task.advance()
             model = LogisticRegression(
                 C=self.config.c,
                 class_weight={int(i): float(weights[i]) for i in present},
                 max_iter=self.config.max_iter,
-            ).fit(features, gold)
+            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # told by `report`
+                model.fit(features, gold)
+            self._converged = bool(model.n_iter_.max() < self.config.max_iter)
             task.advance()
         self._coefficients = np.zeros((len(self.labels), features.shape[1]))
         self._intercepts = np.full(len(self.labels), -np.inf)  # a label that training lacks is never given
@@ -91,11 +99,10 @@ class TfidfLogreg(System):
             rows, intercepts = np.vstack([-rows, rows]) / 2, np.concatenate([-intercepts, intercepts]) / 2
         self._coefficients[present], self._intercepts[present] = rows, intercepts
         self._offset = 0.0
-        if self.config.decision == "calibrated" and validation:
-            logits = self._logits([u.text for d in validation for u in d.utterances])
-            self._offset = choose_offset(
-                logits, gold_indices(validation, self.labels), self.labels.index(self.labels.neutral)
-            )
+        texts, gold = labelled_texts(validation, self.labels)
+        if texts:
+            neutral = self.labels.index(self.labels.neutral)
+            self._offset, _ = calibrate(self._logits(texts), gold, neutral, self.config.decision)
 
     def _new_vectorizer(self, vocabulary: list[str] | None = None) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer
@@ -126,7 +133,8 @@ class TfidfLogreg(System):
         import torch
 
         tensors = {"coefficients": self._coefficients, "intercepts": self._intercepts, "idf": self._vectorizer.idf_}
-        save_model(folder, {k: torch.from_numpy(v) for k, v in tensors.items()}, {"neutral_offset": self._offset})
+        settings = {"neutral_offset": self._offset, "converged": self._converged}
+        save_model(folder, {k: torch.from_numpy(v) for k, v in tensors.items()}, settings)
         ngrams = [str(ngram) for ngram in self._vectorizer.get_feature_names_out()]
         (folder / NGRAMS_FILE).write_text(json.dumps(ngrams, ensure_ascii=False), encoding="utf-8")
 
@@ -135,7 +143,7 @@ class TfidfLogreg(System):
         self._vectorizer = self._new_vectorizer(json.loads((folder / NGRAMS_FILE).read_text(encoding="utf-8")))
         self._vectorizer.idf_ = tensors["idf"].numpy()
         self._coefficients, self._intercepts = tensors["coefficients"].numpy(), tensors["intercepts"].numpy()
-        self._offset = settings["neutral_offset"]
+        self._offset, self._converged = settings["neutral_offset"], settings["converged"]
 
     def report(self) -> Report:
-        return Report(measurements={"neutral_offset": round(self._offset, 4)})
+        return Report(measurements={"neutral_offset": round(self._offset, 4), "converged": self._converged})

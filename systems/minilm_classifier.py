@@ -1,0 +1,277 @@
+"""The paper's utterance classifier (Table 4): a sentence encoder and a classification head, no context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from erc_bench.config import option
+from erc_bench.domain import Dialogue, Target
+from erc_bench.encoders import (
+    BatchInvariantEncoder,
+    SentenceEncoder,
+    load_encoder,
+    pick_device,
+    resolve_encoder,
+    tokenize,
+)
+from erc_bench.errors import SystemFailedError
+from erc_bench.progress import Progress
+from erc_bench.system import Prediction, Report, System, SystemInfo
+
+from ._training import (
+    DECISION,
+    Decision,
+    Schedule,
+    calibrate,
+    class_weights,
+    deterministic_training,
+    labelled_texts,
+    load_model,
+    one_thread,
+    prediction,
+    sampling_weights,
+    save_model,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+ENCODER_FOLDER = "encoder"
+TEXTS_A_CHUNK = 256
+BATCHES_A_BUCKET = 20
+
+
+@dataclass(frozen=True)
+class MinilmClassifierConfig:
+    """Settings of `minilm-classifier`."""
+
+    encoder: str = option("minilm", "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder")
+    fine_tune: bool = option(False, "train the encoder too, after the head; otherwise it stays frozen")
+    labels: Literal["all", "emotions"] = option(
+        "all", "what is learned and answered: all labels, or the emotions alone as in the paper's Table 4"
+    )
+    sampler_power: float = option(0.25, "utterances are sampled by label frequency ** -power (1: balanced batches)")
+    weight_power: float = option(0.25, "class weights of the cross-entropy are label frequency ** -power")
+    epochs: int = option(10, "passes of the head over as many utterances as the training split has")
+    batch_size: int = option(256, "utterances in a batch of the head")
+    learning_rate: float = option(1e-3, "highest learning rate of the head")
+    hidden: int = option(1024, "width of the head's hidden layer")
+    dropout: float = option(0.5, "dropout in the head")
+    steps: int = option(1200, "batches of fine-tuning")
+    fine_tune_batch_size: int = option(32, "utterances in a batch of fine-tuning")
+    fine_tune_rate: float = option(1e-4, "highest learning rate of fine-tuning")
+    max_length: int = option(64, "tokens of an utterance that fine-tuning reads")
+    decision: Decision = option("calibrated", DECISION)
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.hidden, self.steps, self.fine_tune_batch_size) < 1:
+            raise ValueError("epochs, batch_size, hidden, steps and fine_tune_batch_size must be 1 or more")
+        if self.max_length < 3 or not 0 <= self.dropout < 1:
+            raise ValueError("max_length must be 3 or more, dropout in [0, 1)")
+
+
+class MinilmClassifier(System):
+    """A head on sentence embeddings, frozen or fine-tuned; balanced batches and weighted cross-entropy."""
+
+    info = SystemInfo(
+        name="minilm-classifier",
+        summary="Classifier on the sentence embedding of the utterance alone, encoder frozen or fine-tuned.",
+        reference="Gendron and Guibon (WASSA 2024), Table 4",
+        context="utterance",
+        licence="Apache-2.0",
+    )
+    Config: ClassVar[type[Any]] = MinilmClassifierConfig
+
+    _head: torch.nn.Sequential
+    _offset: float
+    _tuned: SentenceTransformer | None = None
+
+    @property
+    def parameters(self) -> int | None:
+        """Those of the sentence encoder and of the head."""
+        return self._encoder.source.parameters + sum(p.numel() for p in self._head.parameters())
+
+    @cached_property
+    def _encoder(self) -> SentenceEncoder:
+        return SentenceEncoder(self.config.encoder, self.runtime)
+
+    @cached_property
+    def _device(self) -> str:
+        return pick_device(self.runtime.device)
+
+    @cached_property
+    def _neutral(self) -> int:
+        return self.labels.index(self.labels.neutral)
+
+    def _learned(self, dialogues: Sequence[Dialogue]) -> tuple[list[str], NDArray[np.int64]]:
+        texts, gold = labelled_texts(dialogues, self.labels)
+        if self.config.labels == "emotions":
+            texts = [text for text, label in zip(texts, gold, strict=True) if label != self._neutral]
+            gold = gold[gold != self._neutral]
+        return texts, gold
+
+    def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
+        texts, gold = self._learned(train)
+        if not texts:
+            raise SystemFailedError("training dialogues must hold an utterance with a label to learn, got none.")
+        with deterministic_training(seed) as generator:
+            self._head = self._new_head()
+            trainer = _Trainer(self.config, texts, gold, len(self.labels), self._device, generator)
+            trainer.train_head(self._head, self._encoder.embed(texts, progress=progress), progress)
+            if self.config.fine_tune:
+                self._tuned = load_encoder(self._encoder.source, self._device)
+                trainer.fine_tune(self._tuned, self._head, progress)
+        texts, gold = self._learned(validation)
+        self._offset, self._micro_f1 = 0.0, 0.0
+        if texts:
+            logits = self._logits(texts, progress)
+            self._offset, self._micro_f1 = calibrate(logits, gold, self._neutral, self.config.decision)
+        if self.config.labels == "emotions":
+            self._offset = 0.0  # nothing to weigh emotions against
+
+    def _new_head(self) -> torch.nn.Sequential:
+        from torch import nn
+
+        dim, hidden = self._encoder.source.dim, self.config.hidden
+        return nn.Sequential(
+            nn.LayerNorm(dim),
+            nn.Linear(dim, hidden),
+            nn.GELU(),
+            nn.Dropout(self.config.dropout),
+            nn.Linear(hidden, len(self.labels)),
+        ).to(self._device)
+
+    def _vectors(self, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
+        if self._tuned is None:
+            return self._encoder.embed(texts, progress=progress)
+        return BatchInvariantEncoder(self._tuned, self._device, max_length=self.config.max_length).embed(texts)
+
+    def _logits(self, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
+        """Logits, float32 (texts, labels), text by text: their bits depend on no other text."""
+        import numpy as np
+        import torch
+
+        self._head.eval()
+        vectors = torch.from_numpy(self._vectors(texts, progress)).to(self._device)
+        with one_thread(), torch.inference_mode():
+            logits = torch.cat([self._head(row[None]) for row in vectors]).cpu().numpy()
+        if self.config.labels == "emotions":
+            logits[:, self._neutral] = -np.inf
+        return np.asarray(logits, np.float32)
+
+    def predict(
+        self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+    ) -> Iterator[Prediction]:
+        texts = {target: u.text for d in dialogues for target, u in zip(d.targets(), d.utterances, strict=True)}
+        if self._tuned is None:
+            self._encoder.embed([texts[target] for target in targets], progress=progress)
+        for start in range(0, len(targets), TEXTS_A_CHUNK):
+            chunk = targets[start : start + TEXTS_A_CHUNK]
+            logits = self._logits([texts[target] for target in chunk], progress)
+            for target, row in zip(chunk, logits, strict=True):
+                yield prediction(target, row, self._offset, self.labels)
+
+    def save(self, folder: Path) -> None:
+        settings = {"neutral_offset": self._offset, "validation_micro_f1": self._micro_f1}
+        save_model(folder, self._head.state_dict(), settings)
+        if self._tuned is not None:
+            self._tuned.save_pretrained(str(folder / ENCODER_FOLDER), create_model_card=False)
+
+    def load(self, folder: Path) -> None:
+        tensors, settings = load_model(folder)
+        self._head = self._new_head()
+        self._head.load_state_dict(tensors)
+        self._offset, self._micro_f1 = settings["neutral_offset"], settings["validation_micro_f1"]
+        if self.config.fine_tune:
+            self._tuned = load_encoder(resolve_encoder(str(folder / ENCODER_FOLDER)), self._device)
+
+    def report(self) -> Report:
+        return Report(
+            measurements={
+                "validation_micro_f1": round(100 * self._micro_f1, 2),
+                "neutral_offset": round(self._offset, 4),
+                "encoder_sha256": self._encoder.source.weights_sha256,
+            }
+        )
+
+
+class _Trainer:
+    """First the head on frozen embeddings, then, if asked, head and encoder together."""
+
+    def __init__(
+        self,
+        config: MinilmClassifierConfig,
+        texts: Sequence[str],
+        gold: NDArray[np.int64],
+        labels: int,
+        device: str,
+        generator: torch.Generator,
+    ) -> None:
+        import torch
+
+        self.config, self.texts, self.device, self.generator = config, texts, device, generator
+        self.gold = torch.from_numpy(gold)
+        self.sampling = sampling_weights(gold, labels, config.sampler_power).tolist()
+        weights = torch.from_numpy(class_weights(gold, labels, config.weight_power)).to(device)
+        self.cross_entropy = torch.nn.CrossEntropyLoss(weights)
+
+    def draw(self, count: int) -> list[int]:
+        """Rows with replacement, rare labels more often."""
+        from torch.utils.data import WeightedRandomSampler
+
+        return list(WeightedRandomSampler(self.sampling, count, generator=self.generator))
+
+    def train_head(self, head: torch.nn.Module, embeddings: NDArray[np.float32], progress: Progress) -> None:
+        import torch
+
+        vectors, size = torch.from_numpy(embeddings), self.config.batch_size
+        steps = self.config.epochs * -(-len(vectors) // size)
+        optimiser = Schedule(head.parameters(), self.config.learning_rate, steps=steps)
+        head.train()
+        with progress.task("Training the head", total=steps, unit="batches") as task:
+            for _ in range(self.config.epochs):
+                for rows in torch.tensor(self.draw(len(vectors))).split(size):  # type: ignore[no-untyped-call]
+                    logits = head(vectors[rows].to(self.device))
+                    optimiser.step(self.cross_entropy(logits, self.gold[rows].to(self.device)))
+                    task.advance()
+
+    def fine_tune(self, encoder: SentenceTransformer, head: torch.nn.Module, progress: Progress) -> None:
+        import torch
+
+        for name, parameter in encoder.named_parameters():
+            # Word vectors stay: most words are rare here, and half of the optimiser's work would be theirs.
+            parameter.requires_grad_("word_embeddings" not in name)
+        trained = [p for p in [*encoder.parameters(), *head.parameters()] if p.requires_grad]
+        optimiser = Schedule(trained, self.config.fine_tune_rate, steps=self.config.steps)
+        ids = tokenize(encoder, self.texts, self.config.max_length)
+        padding = encoder.tokenizer.pad_token_id
+        encoder.train()
+        head.train()
+        with progress.task("Fine-tuning", total=self.config.steps, unit="batches") as task:
+            for batch in self._batches_of_like_length(ids):
+                rows = [torch.tensor(ids[i]) for i in batch]
+                tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=padding).to(self.device)
+                lengths = torch.tensor([len(row) for row in rows], device=self.device)
+                mask = (torch.arange(tokens.shape[1], device=self.device) < lengths[:, None]).long()
+                vectors = encoder({"input_ids": tokens, "attention_mask": mask})["sentence_embedding"]
+                optimiser.step(self.cross_entropy(head(vectors), self.gold[batch].to(self.device)))
+                task.advance()
+        encoder.eval()
+
+    def _batches_of_like_length(self, ids: Sequence[Sequence[int]]) -> Iterable[list[int]]:
+        import torch
+
+        size, left = self.config.fine_tune_batch_size, self.config.steps
+        while left > 0:
+            bucket = sorted(self.draw(size * min(BATCHES_A_BUCKET, left)), key=lambda i: len(ids[i]))
+            batches = [bucket[i : i + size] for i in range(0, len(bucket), size)]
+            for i in torch.randperm(len(batches), generator=self.generator).tolist():
+                yield batches[i]
+            left -= len(batches)
