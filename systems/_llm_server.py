@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -157,6 +158,10 @@ def server_command(config: LLMConfig, weights: str, port: int, machine: Hardware
     base = config.server_command or os.environ.get(COMMAND_VARIABLE) or DEFAULT_COMMAND
     extra = shlex.split(config.server_args)
     words = shlex.split(base)
+    if base == DEFAULT_COMMAND and shutil.which(words[0]) is None:
+        beside = Path(sys.executable).with_name(words[0])
+        if beside.is_file():
+            words[0] = str(beside)  # an environment that is used without being activated
     if "{port}" in base:
         values = {"{model}": weights, "{name}": config.model, "{port}": str(port)}
         return [_filled(word, values) for word in words] + extra

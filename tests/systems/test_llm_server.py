@@ -124,6 +124,13 @@ def test_vllm_gets_the_model_the_port_and_the_scale() -> None:
     assert "--no-enable-chunked-prefill" in server_command(config, "/models/llama", 8123, CPU)
 
 
+def test_vllm_is_found_in_an_environment_that_is_not_activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vllm").touch()
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert server_command(LLMConfig(model=MODEL), "/m", 1, CPU)[:2] == [str(tmp_path / "vllm"), "serve"]
+
+
 def test_a_command_of_ones_own_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ERC_BENCH_VLLM", "/env/bin/python -m vllm.entrypoints.openai.api_server")
     command = server_command(LLMConfig(model=MODEL), "/m", 1, CPU)
