@@ -4,6 +4,11 @@ The claim of the SEC paper (sections 3 and 6.2): a metric space of emotions serv
 emotion's labels are withheld from training (`erc-bench run --withhold LABEL`). Then every label gets a prototype in
 the embedding space: the seen ones the mean of their training utterances, the withheld one the mean of N training
 utterances, drawn anew in every episode. A test utterance gets the label of the nearest prototype.
+
+A mean of few vectors lies farther from everything than a mean of many, in expectation by the spread of the label
+divided by their number, so that the withheld label would hardly ever be nearest whatever the space is worth. That
+amount is subtracted from each squared distance; the spread is the mean over the seen labels, so that nothing but its
+N examples is known of the withheld one.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from erc_bench.domain import Dataset, Dialogue, LabelSet
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UnknownNameError
-from erc_bench.prototypes import class_means, label_positions, squared_distances
+from erc_bench.prototypes import ClassStatistics, class_statistics, label_positions, squared_distances
 from erc_bench.records import write_atomically
 from erc_bench.triplet import gold_positions, read_embeddings
 
@@ -69,7 +74,7 @@ class FewShotCounts:
 def few_shot_counts(
     vectors: NDArray[np.float32],
     gold: NDArray[np.intp],
-    prototypes: NDArray[np.float32],
+    seen: ClassStatistics,
     examples: NDArray[np.float32],
     withheld: str,
     labels: LabelSet,
@@ -87,8 +92,8 @@ def few_shot_counts(
         Test embeddings (utterances, dim); a row with NaN has no vector and gets no usable answer.
     gold
         Positions of the gold labels, shape (utterances,).
-    prototypes
-        One vector a label, (K, dim); NaN for labels without any; the row of the withheld label is not read.
+    seen
+        Statistics of the training embeddings by label; those of the withheld label are not read.
     examples
         All embedded training utterances of the withheld label, (candidates, dim).
 
@@ -104,14 +109,16 @@ def few_shot_counts(
     drawn = np.stack([generator.permutation(len(examples))[: shots[-1]] for _ in range(episodes)])
     size, column = len(labels), labels.index(withheld)
     absent = np.isnan(vectors).any(axis=1)
-    to_seen = squared_distances(vectors, prototypes)
-    to_seen[:, column] = np.inf
-    to_seen = np.where(np.isnan(to_seen), np.inf, to_seen)
+    known = np.flatnonzero((np.arange(size) != column) & (seen.counts > 0))
+    spread = float(np.nan_to_num(np.nanmean(seen.spreads[known])))
+    to_seen = np.full((len(vectors), size), np.inf)
+    to_seen[:, known] = squared_distances(vectors, seen.means[known]) - spread / seen.counts[known]
+    to_seen[absent] = np.inf
     nearest, least = to_seen.argmin(axis=1), to_seen.min(axis=1)
     found: dict[int, NDArray[np.int64]] = {}
     for shot in shots:
         means = examples[drawn[:, :shot]].astype(np.float64).mean(axis=1)
-        nearer = squared_distances(vectors, means) < least[:, None]
+        nearer = squared_distances(vectors, means) - spread / shot < least[:, None]
         predicted = np.where(nearer, column, nearest[:, None])
         predicted[absent] = size
         cells = (np.arange(episodes) * size + gold[:, None]) * (size + 1) + predicted
@@ -157,9 +164,9 @@ def write_evidence(folder: Path, dataset: Dataset, withheld: str, system: System
             examples.append(vectors[(positions == column) & ~np.isnan(vectors).any(axis=1)])
             yield vectors, positions
 
-    prototypes = class_means(blocks(), size)
+    seen = class_statistics(blocks(), size)
     vectors, gold = read_embeddings(folder, dataset), gold_positions(dataset)
-    counts = few_shot_counts(vectors, gold, prototypes, np.concatenate(examples), withheld, dataset.labels)
+    counts = few_shot_counts(vectors, gold, seen, np.concatenate(examples), withheld, dataset.labels)
     evidence = _Evidence(
         dataset_fingerprint=dataset.fingerprint,
         labels=list(dataset.labels.names),

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def class_means(vectors: Iterable[tuple[NDArray[np.float32], NDArray[np.intp]]], size: int) -> NDArray[np.float32]:
-    """Mean vector of every label, float32 (size, dim), summed block by block in float64.
+@dataclass(frozen=True, eq=False)
+class ClassStatistics:
+    """Of every label: `means` float32 (labels, dim), `counts` int64 (labels,), `spreads` float64 (labels,).
+
+    The spread is the expected squared distance of a vector to the mean of its label, estimated without bias; NaN for
+    a label with fewer than two vectors. A label without any has a mean of NaN.
+    """
+
+    means: NDArray[np.float32]
+    counts: NDArray[np.int64]
+    spreads: NDArray[np.float64]
+
+
+def class_statistics(vectors: Iterable[tuple[NDArray[np.float32], NDArray[np.intp]]], size: int) -> ClassStatistics:
+    """Means and spreads of every label, summed block by block in float64.
 
     Parameters
     ----------
@@ -18,7 +32,7 @@ def class_means(vectors: Iterable[tuple[NDArray[np.float32], NDArray[np.intp]]],
         Blocks of vectors (utterances, dim) with the positions of their labels (utterances,); a position below 0 is
         an utterance without a label, a row with NaN one without a vector: both are left out.
     size
-        Number of labels. A label without any vector has a row of NaN: it is never the nearest.
+        Number of labels.
 
     Raises
     ------
@@ -26,17 +40,26 @@ def class_means(vectors: Iterable[tuple[NDArray[np.float32], NDArray[np.intp]]],
         No block at all.
     """
     sums: NDArray[np.float64] | None = None
-    counts = np.zeros(size, np.int64)
+    counts, squares = np.zeros(size, np.int64), np.zeros(size)
     for block, positions in vectors:
         if sums is None:
             sums = np.zeros((size, block.shape[1]))
         used = (positions >= 0) & ~np.isnan(block).any(axis=1)
-        np.add.at(sums, positions[used], block[used])
-        counts += np.bincount(positions[used], minlength=size)
+        kept, labels = block[used].astype(np.float64), positions[used]
+        np.add.at(sums, labels, kept)
+        np.add.at(squares, labels, (kept * kept).sum(axis=1))
+        counts += np.bincount(labels, minlength=size)
     if sums is None:
         raise ValueError("vectors must hold at least one block, got none")
-    with np.errstate(invalid="ignore"):
-        return (sums / counts[:, None]).astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = sums / counts[:, None]
+        spreads = np.where(counts > 1, (squares - counts * (means * means).sum(axis=1)) / (counts - 1), np.nan)
+    return ClassStatistics(means.astype(np.float32), counts, spreads)
+
+
+def class_means(vectors: Iterable[tuple[NDArray[np.float32], NDArray[np.intp]]], size: int) -> NDArray[np.float32]:
+    """Mean vector of every label, float32 (size, dim); as `class_statistics`."""
+    return class_statistics(vectors, size).means
 
 
 def label_positions(labels: Sequence[str | None], names: Sequence[str]) -> NDArray[np.intp]:
