@@ -121,7 +121,7 @@ def balanced_rows(gold: Tensor, per_class: int) -> Tensor:
     for label in gold.unique():  # type: ignore[no-untyped-call]
         rows = (gold == label).nonzero()[:, 0]
         chosen.append(rows[torch.randperm(len(rows))[:per_class].to(rows.device)])
-    return torch.cat(chosen)
+    return torch.cat([gold.new_empty(0), *chosen])
 
 
 def sinusoids(turns: int, dim: int) -> Tensor:

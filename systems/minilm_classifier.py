@@ -91,7 +91,7 @@ class MinilmClassifier(System):
 
     _head: torch.nn.Sequential
     _offset: float
-    _tuned: SentenceTransformer | None = None
+    _tuned: BatchInvariantEncoder | None = None
 
     @property
     def parameters(self) -> int | None:
@@ -126,8 +126,9 @@ class MinilmClassifier(System):
             trainer = _Trainer(self.config, texts, gold, len(self.labels), self._device, generator)
             trainer.train_head(self._head, self._encoder.embed(texts, progress=progress), progress)
             if self.config.fine_tune:
-                self._tuned = load_encoder(self._encoder.source, self._device)
-                trainer.fine_tune(self._tuned, self._head, progress)
+                encoder = load_encoder(self._encoder.source, self._device)
+                trainer.fine_tune(encoder, self._head, progress)
+                self._tuned = self._invariant(encoder)
         texts, gold = self._learned(validation)
         self._offset, self._micro_f1 = 0.0, 0.0
         if texts:
@@ -148,10 +149,13 @@ class MinilmClassifier(System):
             nn.Linear(hidden, len(self.labels)),
         ).to(self._device)
 
+    def _invariant(self, encoder: SentenceTransformer) -> BatchInvariantEncoder:
+        return BatchInvariantEncoder(encoder, self._device, max_length=self.config.max_length)
+
     def _vectors(self, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
         if self._tuned is None:
             return self._encoder.embed(texts, progress=progress)
-        return BatchInvariantEncoder(self._tuned, self._device, max_length=self.config.max_length).embed(texts)
+        return self._tuned.embed(texts)
 
     def _logits(self, texts: Sequence[str], progress: Progress) -> NDArray[np.float32]:
         """Logits, float32 (texts, labels), text by text: their bits depend on no other text."""
@@ -182,7 +186,7 @@ class MinilmClassifier(System):
         settings = {"neutral_offset": self._offset, "validation_micro_f1": self._micro_f1}
         save_model(folder, self._head.state_dict(), settings)
         if self._tuned is not None:
-            self._tuned.save_pretrained(str(folder / ENCODER_FOLDER), create_model_card=False)
+            self._tuned.model.save_pretrained(str(folder / ENCODER_FOLDER), create_model_card=False)
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
@@ -190,7 +194,8 @@ class MinilmClassifier(System):
         self._head.load_state_dict(tensors)
         self._offset, self._micro_f1 = settings["neutral_offset"], settings["validation_micro_f1"]
         if self.config.fine_tune:
-            self._tuned = load_encoder(resolve_encoder(str(folder / ENCODER_FOLDER)), self._device)
+            encoder = load_encoder(resolve_encoder(str(folder / ENCODER_FOLDER)), self._device)
+            self._tuned = self._invariant(encoder)
 
     def report(self) -> Report:
         return Report(
