@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from erc_bench.board.rows import Section, group_runs
+from erc_bench.board.triplet_rows import DEGENERATE, triplet_section
+from erc_bench.domain import Dataset
+from erc_bench.errors import DataCorruptError
+from erc_bench.records import EMBEDDINGS_FILE, Run, find_runs
+from erc_bench.triplet import write_evidence
+
+
+@pytest.fixture
+def embedding_run(write_run: Any, sample: Dataset, gold: Callable[[Dataset], list[str]], tmp_path: Path) -> Any:
+    def make(system: str, *, signal: float, absent: int = 0, constant: bool = False, **fields: Any) -> Run:
+        names = gold(sample)
+        run: Run = write_run(tmp_path, sample, names, system=system, **fields)
+        positions = [sample.labels.index(name) for name in names]
+        generator = np.random.default_rng(fields.get("seed", 0))
+        vectors = signal * np.eye(7)[positions] + generator.normal(size=(len(names), 7))
+        if constant:
+            vectors[:] = 1.0
+        vectors[len(names) - absent :] = np.nan
+        lengths = np.array([len(dialogue) for dialogue in sample.test])
+        np.savez(run.folder / EMBEDDINGS_FILE, embeddings=vectors.astype(np.float32), lengths=lengths)
+        return run
+
+    return make
+
+
+def section(sample: Dataset, results: Path) -> Section:
+    found = triplet_section(group_runs(find_runs(results)), sample)
+    assert found is not None
+    return found
+
+
+def test_rows_are_unranked_and_controls_come_last(embedding_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    embedding_run("weak", signal=0.3)
+    embedding_run("strong", signal=4.0)
+    embedding_run("raw", signal=1.0, floor=True)
+    found = section(sample, tmp_path)
+    assert [row.title for row in found.rows] == ["strong", "weak", "raw", "Gaussian noise", "constant vector"]
+    assert [row.floor for row in found.rows] == [False, False, True, True, True]
+    assert {row.rank for row in found.rows} == {""}
+    assert (found.protocol, found.subset) == ("triplet", "all")
+    assert (found.dialogues, found.utterances) == (len(sample.test), sum(map(len, sample.test)))
+
+
+def test_scores_are_means_over_resamplings_with_their_spread(
+    embedding_run: Any, sample: Dataset, tmp_path: Path
+) -> None:
+    embedding_run("strong", signal=4.0)
+    row = section(sample, tmp_path).rows[0]
+    score = row.scores["macro_f1"]
+    assert 80 < score.value < 100
+    assert score.deviation is not None
+    assert (score.low, score.high) == (None, None)
+    assert row.scores["macro_f1_half_ties"].value == pytest.approx(score.value, abs=0.5)
+    assert row.scores["tie_rate"].value < 0.01
+    assert "10 resamplings" in row.notes[0]
+    assert row.confusion is not None
+    assert row.confusion.sum() == 10 * sum(map(len, sample.test))
+    assert row.per_label["anger"]["f1"] > 80
+
+
+def test_seeds_of_one_configuration_share_a_row(embedding_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        embedding_run("strong", signal=4.0, seed=seed)
+    rows = section(sample, tmp_path).rows
+    assert rows[0].seeds == 2
+    assert "20 resamplings" in rows[0].notes[0]
+    assert len(rows) == 3
+
+
+def test_a_space_of_one_point_is_flagged_as_degenerate(embedding_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    embedding_run("collapsed", signal=0, constant=True)
+    rows = {row.title: row for row in section(sample, tmp_path).rows}
+    for title in ("collapsed", "constant vector"):
+        assert rows[title].flags == (DEGENERATE,)
+        assert rows[title].scores["macro_f1"].value == 100
+        assert rows[title].scores["macro_f1_half_ties"].value == pytest.approx(50, abs=1)
+    assert rows["Gaussian noise"].flags == ()
+
+
+def test_utterances_without_a_vector_are_told(embedding_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    embedding_run("cut", signal=1.0, absent=4)
+    notes = section(sample, tmp_path).rows[0].notes
+    assert f"4 of {sum(map(len, sample.test))} test utterances have no vector and are never drawn" in notes
+
+
+def test_runs_without_embeddings_and_with_a_label_withheld_have_no_row(
+    embedding_run: Any, write_run: Any, sample: Dataset, gold: Any, tmp_path: Path
+) -> None:
+    write_run(tmp_path, sample, gold(sample), system="plain")
+    assert triplet_section(group_runs(find_runs(tmp_path)), sample) is None
+    embedding_run("without", signal=1.0, withheld="fear", config_hash="f" * 12)
+    assert triplet_section(group_runs(find_runs(tmp_path)), sample) is None
+
+
+def test_committed_counts_are_enough_and_altered_embeddings_are_refused(
+    embedding_run: Any, sample: Dataset, tmp_path: Path
+) -> None:
+    run = embedding_run("strong", signal=4.0)
+    before = section(sample, tmp_path).rows[0].scores
+    write_evidence(run.folder, sample)
+    vectors = (run.folder / EMBEDDINGS_FILE).read_bytes()
+    (run.folder / EMBEDDINGS_FILE).unlink()
+    assert section(sample, tmp_path).rows[0].scores == before
+    (run.folder / EMBEDDINGS_FILE).write_bytes(vectors[:-1])
+    with pytest.raises(DataCorruptError):
+        section(sample, tmp_path)
