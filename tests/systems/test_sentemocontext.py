@@ -83,7 +83,7 @@ def all_targets(asked: list[Dialogue]) -> list[Target]:
 def test_each_loss_reaches_the_contextual_encoder(which: int, triplets: str) -> None:
     made = trainer(triplets=triplets)
     loss = made.losses([0, 1, 2, 3])[which]
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     for name, parameter in made.network.encoder.layer.named_parameters():
         assert parameter.grad is not None, name
     attention = made.network.encoder.layer.self_attn.in_proj_weight.grad

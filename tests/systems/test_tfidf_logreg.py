@@ -103,4 +103,4 @@ def test_a_solver_that_stops_early_is_no_warning(sample: Dataset) -> None:
 @pytest.mark.parametrize("setting", [{"c": 0.0}, {"ngrams": 0}, {"max_iter": 0}])
 def test_impossible_settings_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be positive"):
-        TfidfLogregConfig(**setting)  # type: ignore[arg-type]
+        TfidfLogregConfig(**setting)

@@ -90,7 +90,7 @@ def test_argmax_shifts_nothing_and_reports_its_micro_f1() -> None:
 @pytest.mark.parametrize("decision", ["argmax", "calibrated"])
 def test_without_an_emotion_there_is_nothing_to_calibrate(decision: str) -> None:
     logits = np.zeros((4, 3), np.float32)
-    assert calibrate(logits, np.zeros(4, np.int64), 0, decision) == (0.0, 0.0)  # type: ignore[arg-type]
+    assert calibrate(logits, np.zeros(4, np.int64), 0, decision) == (0.0, 0.0)
 
 
 def test_a_prediction_carries_the_scores_of_the_decision() -> None:
@@ -101,7 +101,7 @@ def test_a_prediction_carries_the_scores_of_the_decision() -> None:
     shifted = prediction(Target("d", 2), logits, -1.0, LABELS)
     assert shifted.label == "joy"
     assert shifted.scores is not None
-    assert max(shifted.scores, key=lambda name: shifted.scores[name]) == "joy"  # type: ignore[index]
+    assert max(shifted.scores, key=lambda name: shifted.scores[name]) == "joy"
 
 
 def test_a_label_that_cannot_be_given_scores_zero() -> None:
