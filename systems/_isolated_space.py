@@ -29,7 +29,7 @@ def labelled_texts(dialogues: Sequence[Dialogue], labels: LabelSet) -> tuple[lis
         if u.label is not None
     ]
     counts = np.zeros((len(position), len(labels)), np.int64)
-    np.add.at(counts, tuple(np.array(pairs).reshape(-1, 2).T), 1)
+    np.add.at(counts, tuple(np.array(pairs, np.intp).reshape(-1, 2).T), 1)
     return list(position), counts
 
 

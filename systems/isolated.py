@@ -134,9 +134,9 @@ class _Isolated(System):
                     vectors = self._forward(table, [rows[text[index]] for index in batch.tolist()])
                     loss(vectors, torch.from_numpy(label[batch.numpy()]).to(vectors.device)).backward()
                     optimiser.step()
-                found = self._validation_loss(table, rows, judged)
+                found = -np.inf if judged is None else self._validation_loss(table, rows, judged)
                 task.advance()
-                if found < best:
+                if judged is None or found < best:
                     best, kept, stale = found, self._state(), 0
                 else:
                     stale += 1
@@ -161,11 +161,9 @@ class _Isolated(System):
         positions = np.concatenate([drawn.anchors, drawn.positives, drawn.negatives])
         return np.asarray(offset + text[positions], np.intp)
 
-    def _validation_loss(self, table: torch.Tensor, rows: list[list[int]], judged: NDArray[np.intp] | None) -> float:
+    def _validation_loss(self, table: torch.Tensor, rows: list[list[int]], judged: NDArray[np.intp]) -> float:
         import torch
 
-        if judged is None:
-            return 0.0
         self._network.eval()
         with torch.no_grad():
             anchor, positive, negative = (self._forward(table, [rows[i] for i in part]) for part in judged)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from erc_bench.errors import ConfigError, DataCorruptError, DataMissingError, SystemFailedError
+from erc_bench.progress import SilentProgress
+from erc_bench.systems import _word_vectors
+from erc_bench.systems._word_vectors import BinFile, VecFile, open_vectors, read_vectors, tokens, train_vectors
+
+SENTENCES = [
+    "The goat is gone .",
+    "Who left the gate open ?",
+    "Is the goat at the gate ?",
+    "Open the gate !",
+    "I’m glad , goat .",
+]
+DIM = 8
+
+
+@pytest.fixture(scope="module")
+def facebook(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small FastText model of gensim, as both of the public formats."""
+    from gensim.models.fasttext import FastText, save_facebook_model
+
+    model = FastText(
+        sentences=[tokens(text) for text in SENTENCES * 5], vector_size=DIM, min_count=1, bucket=200, workers=1, seed=1
+    )
+    folder = tmp_path_factory.mktemp("vectors")
+    save_facebook_model(model, str(folder / "small.bin"))
+    model.wv.save_word2vec_format(str(folder / "small.vec"), binary=False)
+    return folder, model.wv
+
+
+def test_tokens_are_words_and_marks() -> None:
+    assert tokens("I’m glad , goat-herd ... 3 times !") == [
+        "I'm",
+        "glad",
+        ",",
+        "goat",
+        "-",
+        "herd",
+        ".",
+        ".",
+        ".",
+        "3",
+        "times",
+        "!",
+    ]
+    assert tokens("  ") == []
+
+
+def test_a_vec_file_gives_the_words_it_lists(facebook: Any) -> None:
+    folder, model = facebook
+    vectors = open_vectors(folder / "small.vec")
+    assert isinstance(vectors, VecFile)
+    vectors.look_up(["goat", "gate", "GOAT", "zebra"])
+    assert vectors.dim == DIM
+    assert vectors.parameters == DIM * len(model)
+    for word in ("goat", "gate"):
+        found = vectors.get(word)
+        assert found is not None
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, model[word], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(vectors.get("GOAT"), vectors.get("goat"))
+    assert vectors.get("zebra") is None
+    assert "small.vec" in vectors.note
+
+
+def test_a_vec_file_keeps_only_what_was_asked_and_is_read_again_for_new_words_only(
+    facebook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = facebook
+    vectors = VecFile(folder / "small.vec")
+    vectors.look_up(["goat", "zebra"])
+    assert set(vectors._found) == {"goat"}
+    opened: list[Path] = []
+    original = Path.open
+
+    def counted(path: Path, *args: Any, **named: Any) -> Any:
+        opened.append(path)
+        return original(path, *args, **named)
+
+    monkeypatch.setattr(Path, "open", counted)
+    vectors.look_up(["goat", "zebra", "Zebra"])
+    assert len(opened) == 1  # "Zebra" was never asked
+    vectors.look_up(["zebra", "goat"])
+    assert len(opened) == 1
+    vectors.look_up(["gate"])
+    assert len(opened) == 2
+    assert set(vectors._found) == {"goat", "gate"}
+
+
+def test_a_bin_file_gives_every_word_a_vector_from_its_subwords(facebook: Any) -> None:
+    folder, model = facebook
+    vectors = open_vectors(folder / "small.bin")
+    assert isinstance(vectors, BinFile)
+    vectors.look_up(["goat"])
+    for word in ("goat", "goatherd"):  # the second is not listed
+        found = vectors.get(word)
+        assert found is not None
+        np.testing.assert_allclose(found, model[word], rtol=1e-4, atol=1e-6)
+    assert vectors.dim == DIM
+    assert vectors.parameters == DIM * (len(model) + 200)
+    assert "subwords" in vectors.note
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "complaint"),
+    [
+        ("vectors.vec", None, DataMissingError, "not there"),
+        ("vectors.vec.gz", "", ConfigError, "Unpack archives"),
+        ("vectors.vec", "goat 0.1 0.2\n", DataCorruptError, "begin with the number of words"),
+        ("vectors.bin", "not FastText", DataCorruptError, r"must be a FastText \.bin file"),
+    ],
+)
+def test_files_that_are_not_word_vectors_are_refused(
+    tmp_path: Path, name: str, content: str | None, error: type[Exception], complaint: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(error, match=complaint):
+        open_vectors(path)
+
+
+@pytest.mark.parametrize("line", ["goat 0.1 0.2", "goat 0.1 0.2 much"])
+def test_a_damaged_line_of_a_vec_file_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "vectors.vec"
+    path.write_text(f"2 3\ngate 1 2 3\n{line}\n")
+    vectors = open_vectors(path)
+    vectors.look_up(["gate"])
+    with pytest.raises(DataCorruptError, match="line 3"):
+        vectors.look_up(["goat"])
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_word_vectors, "DIM", DIM)
+    monkeypatch.setattr(_word_vectors, "BUCKETS", 100)
+
+
+@pytest.mark.usefixtures("_small")
+def test_trained_vectors_cover_words_that_training_did_not_have(tmp_path: Path) -> None:
+    vectors = train_vectors(SENTENCES, cache_dir=tmp_path, progress=SilentProgress())
+    assert vectors.vectors.shape == (len(vectors.words), DIM)
+    known, unknown = vectors.get("Goat"), vectors.get("goatherd")
+    assert known is not None
+    assert unknown is not None
+    np.testing.assert_array_equal(known, vectors.get("goat"))
+    assert np.isfinite(unknown).all()
+    assert "not the public vectors" in vectors.note
+
+
+@pytest.mark.usefixtures("_small")
+def test_trained_vectors_are_kept_for_the_same_texts_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = train_vectors(SENTENCES, cache_dir=tmp_path, progress=SilentProgress())
+    trained: list[int] = []
+    original = _word_vectors._train
+
+    def counted(*args: Any) -> Any:
+        trained.append(1)
+        return original(*args)
+
+    monkeypatch.setattr(_word_vectors, "_train", counted)
+    again = train_vectors(SENTENCES, cache_dir=tmp_path, progress=SilentProgress())
+    assert trained == []
+    assert again.words == first.words
+    np.testing.assert_array_equal(again.vectors, first.vectors)
+    np.testing.assert_array_equal(again.ngrams, first.ngrams)
+    train_vectors([*SENTENCES, "A new one ."], cache_dir=tmp_path, progress=SilentProgress())
+    assert trained == [1]
+
+
+def test_training_does_not_depend_on_pythons_hash_seed() -> None:
+    code = (
+        "import hashlib\n"
+        "from erc_bench.systems import _word_vectors as w\n"
+        "from erc_bench.progress import SilentProgress\n"
+        f"w.DIM, w.BUCKETS = {DIM}, 100\n"
+        f"v = w.train_vectors({SENTENCES!r}, cache_dir=None, progress=SilentProgress())\n"
+        "print(hashlib.sha256(v.vectors.tobytes() + v.ngrams.tobytes() + repr(v.words).encode()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(digests) == 1
+    assert len(digests.pop().strip()) == len(hashlib.sha256().hexdigest())
+
+
+def test_a_damaged_file_of_trained_vectors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(SystemFailedError, match="trained word vectors"):
+        read_vectors(tmp_path / "x.safetensors")
