@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from erc_bench import few_shot, triplet
+from erc_bench.board.few_shot_rows import few_shot_sections
 from erc_bench.board.pictures import FORMATS as PICTURE_FORMATS
 from erc_bench.board.pictures import write_pictures
 from erc_bench.board.published import published_results, published_rows
 from erc_bench.board.rows import Board, Row, RunGroup, group_runs, sections
+from erc_bench.board.triplet_rows import triplet_section
 from erc_bench.data import load_dataset
 from erc_bench.data.load import dataset_names
 from erc_bench.data.manifest import package_manifest
@@ -18,6 +21,8 @@ from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameErro
 from erc_bench.progress import Progress
 from erc_bench.protocols import PROTOCOLS
 from erc_bench.records import Run, find_runs, write_atomically
+
+MEASURED = (*PROTOCOLS, triplet.PROTOCOL, few_shot.PROTOCOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def build_boards(
     runs = [run for run in find_runs(results) if dataset in (None, run.record.dataset)]
     groups = group_runs(runs)
     names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
-    wanted = [name for name in PROTOCOLS if protocol in (None, name)]
+    wanted = [name for name in MEASURED if protocol in (None, name)]
     every = [_board(name, groups, wanted, protocol, results, data_dir, progress) for name in names]
     boards = tuple(board for board in every if not board.is_empty)
     if not boards:
@@ -81,7 +86,7 @@ def build_boards(
 
 def protocol_names() -> list[str]:
     """The protocols that a board can be narrowed to: those that score runs, and those of published results."""
-    return list(dict.fromkeys([*PROTOCOLS, *(result.protocol for result in published_results())]))
+    return list(dict.fromkeys([*MEASURED, *(result.protocol for result in published_results())]))
 
 
 def _board(
@@ -115,13 +120,17 @@ def _board(
 def measured_board(
     dataset: Dataset,
     groups: Sequence[RunGroup],
-    protocols: Sequence[str] = tuple(PROTOCOLS),
+    protocols: Sequence[str] = MEASURED,
     published: Sequence[Row] = (),
     progress: Progress | None = None,
 ) -> Board:
     """The board of a dataset from its runs."""
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
-    found = sections(groups, dataset, protocols, progress)
+    found = sections(groups, dataset, [name for name in protocols if name in PROTOCOLS], progress)
+    if triplet.PROTOCOL in protocols and triplet.applies_to(dataset):
+        found += filter(None, [triplet_section(groups, dataset)])
+    if few_shot.PROTOCOL in protocols:
+        found += few_shot_sections(groups, dataset)
     return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, tuple(found), tuple(published))
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from erc_bench.board import text
 from erc_bench.board.rows import HEADLINE, Board, Row
+from erc_bench.board.words import PROTOCOL_MEANINGS
+from erc_bench.protocols import PROTOCOLS
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -82,17 +84,14 @@ def _measured(board: Board, protocol: str) -> str:
     table = text.measured_table(board, protocol)
     shown = [position for position, name in enumerate(table.columns) if name not in LEFT_OUT]
     columns = [table.columns[position] for position in shown]
-    caption = (
-        f"Measured results on {board.dataset}, protocol {protocol}: {text.size(board.section(protocol, 'all'))} "
-        f"(unseen: {text.size(board.section(protocol, 'unseen'))})."
-    )
+    caption = f"Measured results on {board.dataset}, protocol {protocol}. {text.scope(board, protocol)}"
     return _table(
         caption,
         f"tab:{_label(board.dataset)}-{_label(protocol)}",
         [name.removesuffix(text.INTERVAL) for name in columns],
         "".join("r" if table.numeric[position] else "l" for position in shown),
         [line for row in table.rows for line in _two_lines([row[position] for position in shown], columns)],
-        [text.method(board), *text.notes(board, protocol)],
+        [text.method(board) if protocol in PROTOCOLS else PROTOCOL_MEANINGS[protocol], *text.notes(board, protocol)],
     )
 
 

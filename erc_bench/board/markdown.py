@@ -33,9 +33,8 @@ def _board(board: Board) -> Iterator[str]:
         introduction += f" {escaped(text.method(board))} More: [{text.DOCUMENTATION}](../{text.DOCUMENTATION})."
     yield introduction
     for protocol in board.protocols():
-        whole, unseen = board.section(protocol, "all"), board.section(protocol, "unseen")
         yield f"### {escaped(board.dataset)}: {protocol}"
-        yield (f"{PROTOCOL_MEANINGS.get(protocol, '')} All: {text.size(whole)}; unseen: {text.size(unseen)}.".lstrip())
+        yield f"{PROTOCOL_MEANINGS.get(protocol, '')} {text.scope(board, protocol)}".lstrip()
         yield _table(text.measured_table(board, protocol))
         notes = list(text.notes(board, protocol))
         if notes:

@@ -37,8 +37,7 @@ def print_boards(boards: Sequence[Board], file: TextIO) -> None:
             console.print()
         _print(console, text.provenance(board))
         for protocol in board.protocols():
-            section = board.section(protocol, "all")
-            _heading(console, f"{board.dataset}, protocol {protocol} ({text.size(section)})")
+            _heading(console, f"{board.dataset}, protocol {protocol}. {text.scope(board, protocol)}")
             _table(console, text.measured_table(board, protocol))
             for note in text.notes(board, protocol):
                 _print(console, f"note: {note}")

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from erc_bench import few_shot, triplet
 from erc_bench.board.rows import HEADLINE, Board, Row, Score, Section
+from erc_bench.board.space_tables import few_shot_cells, triplet_cells
+from erc_bench.board.triplet_rows import HALF_TIES
 from erc_bench.board.words import MISSING, count_text, duration_text, metric_name, score_text
 from erc_bench.bootstrap import LEVEL, RESAMPLES
-from erc_bench.protocols import SUBSETS
+from erc_bench.protocols import PROTOCOLS, SUBSETS
 from erc_bench.significance import ALPHA
 
 DOCUMENTATION = "docs/protocols-and-metrics.md"
 INTERVAL = f" [{LEVEL:.0%}]"
+SCORES = ("_f1", "mcc", HALF_TIES)
+TEXT_COLUMNS = ("system", "context", "flags")
 TESTED = "✓"
 FLOOR = "(floor)"
 
@@ -27,7 +32,21 @@ class TextTable:
 
 
 def measured_table(board: Board, protocol: str) -> TextTable:
-    """The rows of a protocol, best first, each with its score on the unseen subset beside the full one."""
+    """The measured rows of a protocol, best first, in the columns that the protocol has."""
+    if protocol == triplet.PROTOCOL:
+        return _space_table(*triplet_cells(board))
+    if protocol == few_shot.PROTOCOL:
+        return _space_table(*few_shot_cells(board))
+    return _ranked_table(board, protocol)
+
+
+def _space_table(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> TextTable:
+    columns = tuple(_name(name) if name.endswith(SCORES) else name for name in names)
+    return TextTable(columns, tuple(name not in TEXT_COLUMNS for name in names), tuple(rows))
+
+
+def _ranked_table(board: Board, protocol: str) -> TextTable:
+    """Each row with its score on the unseen subset beside the full one."""
     beside = {row.title: row for row in board.rows(protocol, "unseen")}
     columns = (
         ("rank", True),
@@ -47,7 +66,7 @@ def measured_table(board: Board, protocol: str) -> TextTable:
 
 
 def _name(metric: str) -> str:
-    return metric_name(metric).replace("M", "m", 1) if metric != "mcc" else "MCC"
+    return metric_name(metric).replace("M", "m", 1) if not metric.startswith("mcc") else metric_name(metric)
 
 
 def _measured(row: Row, unseen: Row | None) -> tuple[str, ...]:
@@ -125,6 +144,14 @@ def method(board: Board) -> str:
     )
 
 
+def scope(board: Board, protocol: str) -> str:
+    """What a protocol's rows were computed on: `All: 1,000 dialogues, …; unseen: …`, or the test split."""
+    if protocol in PROTOCOLS:
+        whole, unseen = board.section(protocol, "all"), board.section(protocol, "unseen")
+        return f"All: {size(whole)}; unseen: {size(unseen)}."
+    return f"Test split: {size(next(section for section in board.sections if section.protocol == protocol))}."
+
+
 def size(section: Section | None) -> str:
     """`1,000 dialogues, 7,740 utterances`."""
     return f"{section.dialogues:,} dialogues, {section.utterances:,} utterances" if section else "none"
@@ -141,13 +168,16 @@ def notes(board: Board, protocol: str) -> Iterator[str]:
     for label, subsets in empty.items():
         where = " and ".join(subsets)
         yield f"No utterance has the label {label!r} (subset {where}): it scores 0 in the macro F1 of every row."
-    for row in board.rows(protocol):
+    shown = board.rows(protocol)
+    common = set.intersection(*(set(row.notes) for row in shown)) if len(shown) > 1 else set()
+    yield from sorted(common)
+    for row in shown:
         if row.unusable_as_neutral:
             read = ", ".join(f"{_name(name)} {score_text(name, row.unusable_as_neutral[name])}" for name in HEADLINE)
             yield f"{row.title}: with unusable answers read as {board.labels.neutral!r}, {read}."
         if row.evidence == "predictions":
             yield f"{row.title}: predictions made elsewhere, scored from a file ({row.source})."
-        yield from (f"{row.title}: {note}" for note in row.notes)
+        yield from (f"{row.title}: {note}" for note in row.notes if note not in common)
 
 
 def flag_legend(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:

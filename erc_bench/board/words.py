@@ -16,12 +16,19 @@ METRIC_NAMES = {
     "weighted_f1_all": "Weighted F1, all labels",
     "accuracy": "Accuracy",
     "unusable_rate": "Unusable answers",
+    "micro_f1_half_ties": "Micro F1, ties half",
+    "macro_f1_half_ties": "Macro F1, ties half",
+    "mcc_half_ties": "MCC, ties half",
+    "withheld_f1": "F1 of the withheld label",
+    "tie_rate": "Ties",
 }
 PROTOCOL_MEANINGS = {
     "utterance": "Every test utterance counts.",
     "last-turn": "Only the last utterance of each test dialogue counts, as in the paper’s language-model rows.",
     "triplet": "Random triplets of test utterances, scored as the released SEC code does. Read it beside its controls; "
     "its numbers cannot be compared with those of the other protocols.",
+    "few-shot": "One emotion’s labels are withheld from training, each in turn; at test time it is known by a few examples "
+    "only. Every utterance gets the label of the nearest prototype.",
 }
 SUBSET_MEANINGS = {
     "all": "All test dialogues.",
