@@ -6,9 +6,10 @@ the embedding space: the seen ones the mean of their training utterances, the wi
 utterances, drawn anew in every episode. A test utterance gets the label of the nearest prototype.
 
 A mean of few vectors lies farther from everything than a mean of many, in expectation by the spread of the label
-divided by their number, so that the withheld label would hardly ever be nearest whatever the space is worth. That
-amount is subtracted from each squared distance; the spread is the mean over the seen labels, so that nothing but its
-N examples is known of the withheld one.
+divided by their number, so that with one example the withheld label is hardly ever nearest, whatever the space is
+worth. Each episode is therefore also read with that amount subtracted from every squared distance ("corrected"); the
+spread is the mean over the seen labels, so that nothing but its N examples is known of the withheld one. Neither reading
+is the better one everywhere: a label that is hardly ever predicted gains precision where it is rare.
 """
 
 from __future__ import annotations
@@ -65,10 +66,14 @@ def withhold(dialogues: Sequence[Dialogue], label: str) -> tuple[Dialogue, ...]:
 
 @dataclass(frozen=True, eq=False)
 class FewShotCounts:
-    """Confusion counts of every episode, int64 (episodes, K, K + 1), by the number of examples."""
+    """Confusion counts of every episode, int64 (episodes, K, K + 1), by the number of examples.
+
+    `confusions` are by the nearest prototype, `corrected` after distances were corrected for the number of examples.
+    """
 
     withheld: str
     confusions: Mapping[int, NDArray[np.int64]]
+    corrected: Mapping[int, NDArray[np.int64]]
 
 
 def few_shot_counts(
@@ -111,20 +116,25 @@ def few_shot_counts(
     absent = np.isnan(vectors).any(axis=1)
     known = np.flatnonzero((np.arange(size) != column) & (seen.counts > 0))
     spread = float(np.nan_to_num(np.nanmean(seen.spreads[known])))
-    to_seen = np.full((len(vectors), size), np.inf)
-    to_seen[:, known] = squared_distances(vectors, seen.means[known]) - spread / seen.counts[known]
+    to_seen = squared_distances(vectors, seen.means[known])
     to_seen[absent] = np.inf
-    nearest, least = to_seen.argmin(axis=1), to_seen.min(axis=1)
-    found: dict[int, NDArray[np.int64]] = {}
-    for shot in shots:
-        means = examples[drawn[:, :shot]].astype(np.float64).mean(axis=1)
-        nearer = squared_distances(vectors, means) - spread / shot < least[:, None]
-        predicted = np.where(nearer, column, nearest[:, None])
-        predicted[absent] = size
-        cells = (np.arange(episodes) * size + gold[:, None]) * (size + 1) + predicted
-        counts = np.bincount(cells.ravel(), minlength=episodes * size * (size + 1))
-        found[shot] = counts.reshape(episodes, size, size + 1).astype(np.int64)
-    return FewShotCounts(withheld, found)
+    to_withheld = {
+        shot: squared_distances(vectors, examples[drawn[:, :shot]].astype(np.float64).mean(axis=1)) for shot in shots
+    }
+
+    def read(bias: float) -> dict[int, NDArray[np.int64]]:
+        to_means = to_seen - bias / seen.counts[known]
+        nearest, least = known[to_means.argmin(axis=1)], to_means.min(axis=1)
+        found: dict[int, NDArray[np.int64]] = {}
+        for shot, distances in to_withheld.items():
+            predicted = np.where(distances - bias / shot < least[:, None], column, nearest[:, None])
+            predicted[absent] = size
+            cells = (np.arange(episodes) * size + gold[:, None]) * (size + 1) + predicted
+            counts = np.bincount(cells.ravel(), minlength=episodes * size * (size + 1))
+            found[shot] = counts.reshape(episodes, size, size + 1).astype(np.int64)
+        return found
+
+    return FewShotCounts(withheld, read(0.0), read(spread))
 
 
 def chance_confusion(gold: NDArray[np.intp], labels: LabelSet) -> NDArray[np.float64]:
@@ -147,6 +157,7 @@ class _Evidence(BaseModel):
     seed: int
     episodes: int
     confusions: dict[int, list[list[list[int]]]]
+    corrected: dict[int, list[list[list[int]]]]
 
 
 def write_evidence(folder: Path, dataset: Dataset, withheld: str, system: System, progress: Progress) -> FewShotCounts:
@@ -174,6 +185,7 @@ def write_evidence(folder: Path, dataset: Dataset, withheld: str, system: System
         seed=SEED,
         episodes=EPISODES,
         confusions={shot: confusion.tolist() for shot, confusion in counts.confusions.items()},
+        corrected={shot: confusion.tolist() for shot, confusion in counts.corrected.items()},
     )
     text = json.dumps(evidence.model_dump(), separators=(",", ":"))
     write_atomically(folder / FEW_SHOT_FILE, f"{text}\n".encode())
@@ -197,7 +209,10 @@ def run_counts(folder: Path, dataset: Dataset) -> FewShotCounts:
 
     try:
         evidence = _Evidence.model_validate_json(path.read_bytes())
-        confusions = {shot: np.array(counts, np.int64) for shot, counts in evidence.confusions.items()}
+        confusions, corrected = (
+            {shot: np.array(counts, np.int64) for shot, counts in read.items()}
+            for read in (evidence.confusions, evidence.corrected)
+        )
     except FileNotFoundError:
         raise DataMissingError(
             f"{folder} must hold {FEW_SHOT_FILE}, got none. Make the run again with --overwrite."
@@ -209,7 +224,9 @@ def run_counts(folder: Path, dataset: Dataset) -> FewShotCounts:
         raise refuse("those of other data or another version of the protocol")
     size = len(dataset.labels)
     support = np.bincount(gold_positions(dataset), minlength=size)
-    for shot, confusion in confusions.items():
+    if set(confusions) != set(corrected):
+        raise refuse("two readings of other episodes")
+    for shot, confusion in [*confusions.items(), *corrected.items()]:
         if confusion.shape != (EPISODES, size, size + 1) or (confusion.sum(axis=-1) != support).any():
             raise refuse(f"episodes of {shot} examples that do not count every test utterance once")
-    return FewShotCounts(evidence.withheld, confusions)
+    return FewShotCounts(evidence.withheld, confusions, corrected)

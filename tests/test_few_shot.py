@@ -79,7 +79,8 @@ def test_well_separated_labels_are_recognised_from_one_example() -> None:
 
 
 def test_every_episode_counts_every_utterance_once() -> None:
-    for confusion in episodes(gap=2.0).confusions.values():
+    counts = episodes(gap=2.0)
+    for confusion in [*counts.confusions.values(), *counts.corrected.values()]:
         assert confusion.shape == (EPISODES, 3, 4)
         assert (confusion.sum(axis=-1) == 100).all()
         assert not confusion[..., -1].any()
@@ -92,10 +93,13 @@ def test_more_examples_help() -> None:
 
 
 def test_few_examples_are_not_held_against_a_label() -> None:
-    """Without the correction a mean of one vector, sqrt(40) away from its own label, would never be nearest."""
+    """A mean of one vector, sqrt(40) away from its own label, is never nearest unless distances are corrected."""
     counts = episodes(gap=0.0)
-    predicted = counts.confusions[1][..., LABELS.index("rage")].sum() / counts.confusions[1].sum()
-    assert 0.2 < predicted < 0.7
+    plain, corrected = (
+        read[1][..., LABELS.index("rage")].sum() / read[1].sum() for read in (counts.confusions, counts.corrected)
+    )
+    assert plain < 0.01
+    assert 0.2 < corrected < 0.7
 
 
 def test_labels_without_training_vectors_are_never_predicted() -> None:
@@ -188,7 +192,9 @@ def test_the_counts_are_read_without_embeddings_and_checked(sample: Dataset, tmp
     folder = run(sample, tmp_path, withheld="anger").run.folder
     before = run_counts(folder, sample)
     (folder / EMBEDDINGS_FILE).unlink()
-    np.testing.assert_array_equal(before.confusions[1], run_counts(folder, sample).confusions[1])
+    kept = run_counts(folder, sample)
+    np.testing.assert_array_equal(before.confusions[1], kept.confusions[1])
+    np.testing.assert_array_equal(before.corrected[1], kept.corrected[1])
     content = json.loads((folder / FEW_SHOT_FILE).read_text())
     content["confusions"]["1"][0][0][0] += 1
     (folder / FEW_SHOT_FILE).write_text(json.dumps(content))

@@ -16,6 +16,7 @@ from erc_bench.records import RunRecord
 from erc_bench.triplet import gold_positions
 
 CHANCE = "chance: one of all labels at random"
+CORRECTED = "_corrected"
 # Two-sided 95% quantile of the normal distribution: there are at least 50 episodes in every mean.
 QUANTILE_95 = 1.959964
 
@@ -34,7 +35,9 @@ def few_shot_sections(groups: Sequence[RunGroup], dataset: Dataset) -> list[Sect
     `per_label` of a row has, for each label that was withheld in turn, the `f1` (percent) that the label reached in
     the runs that never saw it, with `low` and `high` (95% interval of the mean over episodes), its `support`, and
     `macro_f1` and `micro_f1` over all emotions in those runs. `scores` has `withheld_f1`, `macro_f1` and `micro_f1`,
-    each the mean over the withheld labels with its 95% interval. A row that lacks some of the emotions is flagged.
+    each the mean over the withheld labels with its 95% interval. Beside each of these numbers stands the one from
+    distances corrected for the number of examples (`withheld_f1_corrected` and so on; see `erc_bench.few_shot`). A row
+    that lacks some of the emotions is flagged.
     """
     rows: dict[int, list[Row]] = {shot: [] for shot in SHOTS}
     for title, evidence in _by_title(groups, dataset).items():
@@ -85,8 +88,11 @@ def _row(title: str, evidence: Sequence[_Evidence], shot: int, dataset: Dataset)
     for label in dataset.labels.emotions:
         of_label = [one.counts.confusions[shot] for one in evidence if one.counts.withheld == label]
         if of_label:
+            corrected = [one.counts.corrected[shot] for one in evidence if one.counts.withheld == label]
             confusions[label] = np.concatenate(of_label)
             episodes[label] = _values(confusions[label], label, dataset)
+            again = _values(np.concatenate(corrected), label, dataset)
+            episodes[label] |= {f"{name}{CORRECTED}": values for name, values in again.items()}
     missing = [label for label in dataset.labels.emotions if label not in episodes]
     return Row(
         title=title,
@@ -110,7 +116,7 @@ def _row(title: str, evidence: Sequence[_Evidence], shot: int, dataset: Dataset)
     )
 
 
-_NAMES = ("withheld_f1", "macro_f1", "micro_f1")
+_NAMES = tuple(f"{name}{reading}" for reading in ("", CORRECTED) for name in ("withheld_f1", "macro_f1", "micro_f1"))
 
 
 def _values(confusions: NDArray[np.int64], label: str, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
@@ -130,6 +136,7 @@ def _of_label(
         "high": f1.value if f1.high is None else f1.high,
         "macro_f1": float(values["macro_f1"].mean()),
         "micro_f1": float(values["micro_f1"].mean()),
+        "f1_corrected": float(values[f"withheld_f1{CORRECTED}"].mean()),
         "support": float(confusions[0, position].sum()),
     }
 

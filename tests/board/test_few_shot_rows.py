@@ -29,6 +29,7 @@ def few_shot_run(write_run: Any, sample: Dataset, gold: Callable[[Dataset], list
         support = np.bincount([sample.labels.index(name) for name in names], minlength=7)
         confusion = np.zeros((EPISODES, 7, 8), np.int64)
         confusion[:, range(7), range(7)] = support
+        perfect = confusion.copy()
         column = sample.labels.index(withheld)
         generator = np.random.default_rng(seed)
         lost = support[column] - generator.binomial(support[column], found, EPISODES)
@@ -41,6 +42,7 @@ def few_shot_run(write_run: Any, sample: Dataset, gold: Callable[[Dataset], list
             seed=SEED,
             episodes=EPISODES,
             confusions={shot: confusion.tolist() for shot in shots},
+            corrected={shot: perfect.tolist() for shot in shots},
         )
         (run.folder / FEW_SHOT_FILE).write_text(evidence.model_dump_json())
 
@@ -66,6 +68,8 @@ def test_a_row_is_the_mean_over_the_withheld_labels(few_shot_run: Any, sample: D
     assert score.high is not None
     assert score.low < score.value < score.high
     assert score.high - score.low < 5
+    assert row.scores["withheld_f1_corrected"].value == 100
+    assert all(values["f1_corrected"] == 100 for values in row.per_label.values())
     assert set(row.per_label) == set(EMOTIONS)
     assert all(values["low"] <= values["f1"] <= values["high"] for values in row.per_label.values())
     assert row.flags == ()
