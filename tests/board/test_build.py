@@ -82,7 +82,7 @@ def test_unknown_names_are_refused(results: Path) -> None:
         build_boards(results, dataset="dailydialogue")
     with pytest.raises(UnknownNameError, match="Did you mean 'last-turn'"):
         build_boards(results, protocol="last_turn")
-    assert protocol_names() == ["utterance", "last-turn", "triplet"]
+    assert protocol_names() == ["utterance", "last-turn", "triplet", "few-shot"]
 
 
 def test_no_complete_run_is_an_error_with_a_way_out(tmp_path: Path, sample: Dataset, write_run: WriteRun) -> None:

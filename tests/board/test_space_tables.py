@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from erc_bench.board import text
+from erc_bench.board.rows import Board, Row, Score, Section
+from erc_bench.domain import DAILYDIALOG_LABELS
+
+
+def row(title: str, protocol: str, subset: str, scores: dict[str, Score], **changes: object) -> Row:
+    values: dict[str, object] = {"evidence": "measured", "source": "-", "scores": scores, "seeds": 2}
+    return Row(title, "mini", protocol, subset, **(values | changes))  # type: ignore[arg-type]
+
+
+def board(*sections: Section) -> Board:
+    return Board("mini", "f" * 64, {"test": (3, 9)}, DAILYDIALOG_LABELS, sections)
+
+
+def test_triplet_rows_show_spread_ties_and_controls_and_no_rank() -> None:
+    scores = {
+        "micro_f1": Score(57.75, deviation=0.5),
+        "micro_f1_half_ties": Score(57.5, deviation=0.25),
+        "mcc": Score(0.49),
+        "tie_rate": Score(0.125),
+    }
+    control = row("constant vector", "triplet", "all", scores, floor=True, flags=("degenerate",), seeds=None)
+    shown = board(Section("mini", "triplet", "all", 3, 9, (row("a", "triplet", "all", scores), control)))
+    table = text.measured_table(shown, "triplet")
+    assert "rank" not in table.columns
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert first["micro F1"] == "57.75 ± 0.50"
+    assert first["micro F1, ties half"] == "57.50 ± 0.25"
+    assert first["macro F1"] == "–"
+    assert (first["MCC"], first["ties"], first["seeds"]) == ("0.490", "12.5%", "2")
+    second = dict(zip(table.columns, table.rows[1], strict=True))
+    assert (second["system"], second["flags"]) == ("constant vector (control)", "degenerate")
+    assert text.scope(shown, "triplet") == "Test split: 3 dialogues, 9 utterances."
+
+
+def test_few_shot_rows_stand_by_their_number_of_examples() -> None:
+    scores = {"withheld_f1": Score(12.0, 10.0, 14.0), "macro_f1": Score(20.0)}
+    sections = [
+        Section(
+            "mini", "few-shot", subset, 3, 9, (row("a", "few-shot", subset, scores, per_label={"fear": {"f1": 3.0}}),)
+        )
+        for subset in ("1 example", "5 examples")
+    ]
+    table = text.measured_table(board(*sections), "few-shot")
+    assert [cells[0] for cells in table.rows] == ["1", "5"]
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert first["withheld F1"] == "12.00 [10.00, 14.00]"
+    assert (first["F1 of fear"], first["F1 of anger"], first["macro F1"]) == ("3.00", "–", "20.00")
