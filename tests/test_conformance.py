@@ -14,6 +14,9 @@ from erc_bench.system import Prediction, System, SystemInfo
 NOT_HERE: dict[str, str] = dict.fromkeys(
     ("llm", "llama2-7b", "llama2-13b", "falcon-7b", "smollm2-135m"),
     "needs a model server; tests/systems/test_llm.py checks the contract with a small one",
+) | dict.fromkeys(
+    ("sentemocontext-mpnet", "sentemocontext-roberta"),
+    "needs weights that no package carries; tests/systems/test_sentemocontext_variants.py checks it with MiniLM",
 )
 
 

@@ -216,3 +216,14 @@ def test_a_label_can_only_be_withheld_from_a_system_that_learns_an_embedding(sam
         run(sample, tmp_path, Untrained, withheld="anger")
     with pytest.raises(UnknownNameError, match="withheld label"):
         run(sample, tmp_path, withheld="bliss")
+
+
+def test_the_command_checks_the_label_before_it_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from erc_bench.cli import main
+
+    command = ["run", "--system", "raw-encoder", "--dataset", "sample", "--results-dir", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--withhold", "hapiness"])
+    assert ended.value.code == UnknownNameError.exit_code
+    assert "Did you mean 'happiness'?" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
