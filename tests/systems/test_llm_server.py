@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import psutil
 import pytest
 
 from erc_bench.config import build_config
+from erc_bench.data import load_dataset
 from erc_bench.domain import DAILYDIALOG_LABELS, Dialogue, Utterance
 from erc_bench.errors import ConfigError, MissingDependencyError, ModelUnavailableError, SystemFailedError
 from erc_bench.progress import SilentProgress
@@ -326,3 +329,42 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
             list(llm.predict(talks(1), talks(1)[0].targets(), progress=SilentProgress()))
     finally:
         llm.close()
+
+
+def cli_run(tmp_path: Path) -> subprocess.Popen[str]:
+    model = tmp_path / "models" / "tiny-model"
+    if not model.is_dir():
+        model_folder(model)
+    (tmp_path / "server.py").write_text(SCRIPT)
+    command = f"{sys.executable} {tmp_path}/server.py {{name}} {{port}} {tmp_path}"
+    settings = [f"model={MODEL}", "concurrency=2", f"server_command={command}"]
+    program = "from erc_bench.cli import main; main()"
+    arguments = ["run", "--system", "llm", "--dataset", "sample", "--targets", "last"]
+    arguments += [word for setting in settings for word in ("--set", setting)]
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_ctrl_c_stops_the_server_and_the_same_command_resumes(tmp_path: Path) -> None:
+    first = cli_run(tmp_path)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "asked.jsonl").is_file() or (tmp_path / "asked.jsonl").read_text().count("\n") < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    server = int((tmp_path / "pid").read_text())
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 130, said
+    assert not psutil.pid_exists(server) or psutil.Process(server).status() == psutil.STATUS_ZOMBIE
+    second = cli_run(tmp_path)
+    printed, said = second.communicate(timeout=120)
+    assert second.returncode == 0, said
+    assert "complete" in printed
+    targets = len(load_dataset("sample").test)
+    asked = (tmp_path / "asked.jsonl").read_text().count("\n")
+    assert targets <= asked <= targets + 2, "only what was under way at the interruption is asked again"
