@@ -1,5 +1,6 @@
 # make run    set up and do the main job on the embedded sample
 # make test   set up and run the whole test suite
+# make test-llm   set up a vLLM environment and run the tests that need a real server
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ run: $(READY)
 	$(BIN)/erc-bench leaderboard
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not llm"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -31,4 +32,6 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-vllm models build dist *.egg-info
+
+include tests/e2e/llm.mk

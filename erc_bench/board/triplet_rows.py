@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench import metrics
-from erc_bench.board.rows import Row, RunGroup, Score, Section, check_run, titles
+from erc_bench.board.rows import HEADLINE, Row, RunGroup, Score, Section, check_run, titles
 from erc_bench.domain import Dataset
 from erc_bench.records import EMBEDDINGS_FILE
 from erc_bench.triplet import (
@@ -90,7 +90,7 @@ def _row(
     values: dict[str, Score] = {}
     for ties, suffix in (("published", ""), ("half", HALF_TIES)):
         each = [triplet_scores(found, labels, "half" if ties == "half" else "published") for found in counts]
-        for name in metrics.METRICS:
+        for name in HEADLINE if suffix else metrics.METRICS:
             values[name + suffix] = _score(np.concatenate([scores[name] for scores in each]))
     tie_rate = float(np.mean([found.tie_rate for found in counts]))
     values["tie_rate"] = Score(tie_rate)
