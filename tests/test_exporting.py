@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
+from erc_bench import triplet
 from erc_bench.board.build import measured_board, rendered
 from erc_bench.board.rows import group_runs
 from erc_bench.domain import Dataset
 from erc_bench.errors import DataCorruptError, UsageError
 from erc_bench.exporting import export_run, without_paths
 from erc_bench.records import (
+    EMBEDDINGS_FILE,
     PREDICTIONS_FILE,
     Run,
     file_sha256,
@@ -52,8 +55,10 @@ def run(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> Run:
     write_record(found.folder, found.record)
     (found.folder / "model").mkdir()
     (found.folder / "model" / "weights.safetensors").write_bytes(b"weights")
-    (found.folder / "embeddings.npz").write_bytes(b"vectors")
-    (found.folder / "triplets.json").write_text("{}")
+    lengths = [len(dialogue) for dialogue in mini.test]
+    vectors = np.random.default_rng(0).normal(size=(sum(lengths), 4)).astype(np.float32)
+    np.savez(found.folder / EMBEDDINGS_FILE, embeddings=vectors, lengths=np.array(lengths))
+    triplet.write_evidence(found.folder, mini)
     return found
 
 
