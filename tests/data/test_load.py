@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,14 +165,3 @@ def test_the_archives_of_the_real_data_are_the_official_ones(dailydialog_dir: Pa
     assert inspection.facts.splits["test"].archive_sha256 == (
         "5f9526a5ce4b8af4ca237aa3ff38cbf03becbc596c70b0974d7f5f9af2ea0615"
     )
-
-
-@pytest.mark.data
-def test_loading_the_real_data_takes_about_a_second(dailydialog_dir: Path) -> None:
-    def seconds() -> float:
-        start = time.process_time()
-        load_dataset("dailydialog", data_dir=dailydialog_dir)
-        return time.process_time() - start
-
-    # processor time, because other work on the machine is no fault of the loader
-    assert min(seconds() for _ in range(3)) < 1.5
