@@ -22,7 +22,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-EXIT_OK = 0
 EXIT_INTERRUPTED = 130
 
 
