@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 BATCH_SIZE = 32
+FILLED_BATCH_SIZE = 8
 TEXTS_A_SHARD = 512
 PROBE_TEXT = "How are you today, and what would you like to do when all of this is over and we can go home?"
 
@@ -98,9 +99,9 @@ def _same_length_batches(ids: Sequence[Sequence[int]], size: int) -> list[list[i
 class BatchInvariantEncoder:
     """Computes sentence embeddings whose bits do not depend on what else is computed with them or beside them.
 
-    On the CPU each batch holds texts of one length (no padding) and is computed by one thread, several batches at a time;
-    where a probe finds that the size of a batch still matters, texts are computed one at a time. On other devices
-    batches are filled up to one size.
+    A batch holds texts of one length (no padding). On the CPU one thread computes a batch, several batches at a time, and
+    a probe decides how batches are made: of any size, where the size of a batch does not matter; else filled up to one
+    size, where the place in a batch does not matter; else one text each. On other devices batches are filled up.
 
     Parameters
     ----------
@@ -122,16 +123,18 @@ class BatchInvariantEncoder:
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """Positions of texts and their embeddings, float32 (positions, dim), as they are computed; each text once."""
         ids = tokenize(self.model, texts, self.max_length)
-        batches = _same_length_batches(ids, self.batch_size)
-        yield from zip(batches, self._forward([[ids[i] for i in batch] for batch in batches]), strict=True)
+        size, filled = self.batching
+        batches = _same_length_batches(ids, size)
+        rows = [[ids[i] for i in batch] for batch in batches]
+        computed = self._forward([_filled(batch, size) for batch in rows] if filled else rows)
+        for batch, vectors in zip(batches, computed, strict=True):
+            yield batch, vectors[: len(batch)]
 
     def _forward(self, batches: Sequence[list[list[int]]]) -> Iterator[NDArray[np.float32]]:
         import torch
 
         if self.device != "cpu":
-            for batch in batches:
-                filled = batch + batch[:1] * (BATCH_SIZE - len(batch))
-                yield encode(self.model, filled)[: len(batch)]
+            yield from map(partial(encode, self.model), batches)
             return
         threads = torch.get_num_threads()
         executor = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
@@ -142,17 +145,31 @@ class BatchInvariantEncoder:
             torch.set_num_threads(threads)
 
     @cached_property
-    def batch_size(self) -> int:
-        """32, or 1 where a text gets other bits in another batch."""
+    def batching(self) -> tuple[int, bool]:
+        """Texts in a batch at most, and whether smaller batches are filled up to that number."""
         if self.device != "cpu":
-            return BATCH_SIZE
+            return BATCH_SIZE, True
         ids = tokenize(self.model, [PROBE_TEXT])[0]
-        for length in (4, len(ids)):
-            rows = [[*ids[shift:], *ids[:shift]][:length] for shift in range(len(ids))]
-            few, many, *alone = self._forward([rows[:3], rows, *([row] for row in rows)])
-            if any((vector[0] != many[i]).any() for i, vector in enumerate(alone)) or (few != many[:3]).any():
-                return 1
-        return BATCH_SIZE
+        probes = [[[*ids[shift:], *ids[:shift]][:length] for shift in range(len(ids))] for length in (4, len(ids))]
+        if all(self._size_does_not_matter(rows) for rows in probes):
+            return BATCH_SIZE, False
+        if all(self._place_does_not_matter(rows[:FILLED_BATCH_SIZE]) for rows in probes):
+            return FILLED_BATCH_SIZE, True
+        return 1, False
+
+    def _size_does_not_matter(self, rows: list[list[int]]) -> bool:
+        few, many, *alone = self._forward([rows[:3], rows, *([row] for row in rows)])
+        same = all((vector[0] == many[i]).all() for i, vector in enumerate(alone))
+        return same and bool((few == many[:3]).all())
+
+    def _place_does_not_matter(self, rows: list[list[int]]) -> bool:
+        forward, backward, *filled = self._forward([rows, rows[::-1], *(_filled([row], len(rows)) for row in rows)])
+        same = all((vectors == forward[i]).all() for i, vectors in enumerate(filled))
+        return same and bool((backward[::-1] == forward).all())
+
+
+def _filled(batch: list[list[int]], size: int) -> list[list[int]]:
+    return batch + batch[:1] * (size - len(batch))
 
 
 class SentenceEncoder:

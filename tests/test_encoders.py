@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from erc_bench.encoders import (
 from erc_bench.system import Runtime
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
 
@@ -89,16 +91,34 @@ def test_embedding_leaves_the_number_of_threads_alone(texts: list[str]) -> None:
     assert torch.get_num_threads() == before
 
 
-def test_where_batches_round_differently_texts_go_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def rounding(noise: Callable[[int], list[float]]) -> Callable[..., NDArray[np.float32]]:
+    """`encode` with an error that depends on the number of texts in the batch: `noise` gives one for each place."""
     encode = encoders.encode
 
-    def unsteady(
-        model: SentenceTransformer, batch: list[list[int]]
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        return encode(model, batch) + np.float32(1e-6 if len(batch) > 1 else 0)
+    def unsteady(model: SentenceTransformer, batch: list[list[int]]) -> NDArray[np.float32]:
+        return encode(model, batch) + np.array(noise(len(batch)), np.float32)[:, None]
 
-    monkeypatch.setattr(encoders, "encode", unsteady)
-    assert BatchInvariantEncoder(load_encoder(resolve_encoder("minilm"), "cpu"), "cpu").batch_size == 1
+    return unsteady
+
+
+def test_where_the_size_of_a_batch_matters_batches_are_filled(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "encode", rounding(lambda size: [1e-4 * size] * size))
+    encoder = BatchInvariantEncoder(load_encoder(resolve_encoder("minilm"), "cpu"), "cpu")
+    assert encoder.batching == (8, True)
+    vectors = encoder.embed(texts[:20])
+    for text, vector in zip(texts[:3], vectors, strict=False):
+        np.testing.assert_array_equal(encoder.embed([text])[0], vector)
+
+
+def test_where_the_place_in_a_batch_matters_texts_go_one_at_a_time(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "encode", rounding(lambda size: [1e-4 * (size + place) for place in range(size)]))
+    encoder = BatchInvariantEncoder(load_encoder(resolve_encoder("minilm"), "cpu"), "cpu")
+    assert encoder.batching == (1, False)
+    np.testing.assert_array_equal(encoder.embed(texts[:5])[4], encoder.embed(texts[4:5])[0])
 
 
 def test_long_texts_are_cut_where_the_encoder_ends() -> None:
