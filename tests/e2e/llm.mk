@@ -6,9 +6,11 @@ VLLM_PIP := $(VLLM)/bin/python -m pip
 VLLM_CONSTRAINTS := --quiet --disable-pip-version-check --constraint tests/e2e/vllm-constraints.txt
 SMOLLM2 := models/smollm2-135m-instruct
 
-.PHONY: test-llm
+.PHONY: setup-llm test-llm
 
-test-llm: $(READY) $(VLLM_READY) $(SMOLLM2)/config.json
+setup-llm: $(READY) $(VLLM_READY) $(SMOLLM2)/config.json
+
+test-llm: setup-llm
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m llm tests/e2e/test_llm_e2e.py tests/benchmarks/test_llm_speed.py
 
 # torch first, so that nothing chooses another build of it; vLLM's CPU package drags in torchvision and its kin, whose
