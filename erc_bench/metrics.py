@@ -144,6 +144,15 @@ def per_label(confusion: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np
     }
 
 
+def mean_per_label(confusions: NDArray[Any], labels: LabelSet) -> dict[str, dict[str, float]]:
+    """`per_label` by label, averaged over matrices (N, K, K + 1): those of seeds, or of resamplings."""
+    columns = {name: values.mean(axis=0) for name, values in per_label(confusions, labels).items()}
+    return {
+        label: {name: float(values[position]) for name, values in columns.items()}
+        for position, label in enumerate(labels.names)
+    }
+
+
 def without_support(confusion: NDArray[Any], labels: LabelSet) -> tuple[str, ...]:
     """Labels that no utterance has: they score 0 in the macro mean, and a row must say so."""
     support = confusion.sum(axis=-1)

@@ -15,6 +15,7 @@ from erc_bench.errors import DataError
 from erc_bench.metrics import (
     METRICS,
     confusion_counts,
+    mean_per_label,
     per_label,
     scores,
     unusable_as_neutral,
@@ -99,6 +100,14 @@ def test_per_label_scores_equal_scikit_learn(pairs: Pairs) -> None:
     np.testing.assert_allclose(found["recall"], 100 * recall, atol=1e-9)
     np.testing.assert_allclose(found["f1"], 100 * f1, atol=1e-9)
     np.testing.assert_array_equal(found["support"], support)
+
+
+def test_label_scores_of_several_seeds_are_means_and_agree_with_the_macro_mean() -> None:
+    matrices = np.random.default_rng(2).integers(0, 9, (3, 7, 8))
+    found = mean_per_label(matrices, LABELS)
+    macro = np.mean([found[name]["f1"] for name in LABELS.emotions])
+    assert macro == pytest.approx(scores(matrices, LABELS)["macro_f1"].mean())
+    assert found["anger"]["support"] == pytest.approx(matrices[:, LABELS.index("anger")].sum() / 3)
 
 
 def test_scores_of_no_utterances_are_zero() -> None:

@@ -262,7 +262,6 @@ def _row(
     if confusion[:, -1].any():
         as_neutral = metrics.scores(metrics.unusable_as_neutral(np.stack(by_seed), labels), labels)
         folded = {name: float(as_neutral[name].mean()) for name in HEADLINE}
-    by_label = metrics.per_label(confusion, labels)
     missing = metrics.without_support(confusion, labels)
     return Row(
         title=title,
@@ -278,10 +277,7 @@ def _row(
         seeds=len(records),
         scores=values,
         unusable_as_neutral=folded,
-        per_label={
-            label: {name: float(column[position]) for name, column in by_label.items()}
-            for position, label in enumerate(labels.names)
-        },
+        per_label=metrics.mean_per_label(np.stack(by_seed), labels),
         confusion=confusion,
         without_support=missing,
         context=record.context or "",

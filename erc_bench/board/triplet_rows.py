@@ -95,7 +95,6 @@ def _row(
     tie_rate = float(np.mean([found.tie_rate for found in counts]))
     values["tie_rate"] = Score(tie_rate)
     confusion = np.asarray(sum(found.confusions().sum(axis=0) for found in counts), np.int64)
-    by_label = metrics.per_label(confusion, labels)
     record = group.record if group else None
     return Row(
         title=title,
@@ -109,10 +108,7 @@ def _row(
         reference=record.reference if record else "",
         seeds=len(group.runs) if group else None,
         scores=values,
-        per_label={
-            label: {name: float(column[position]) for name, column in by_label.items()}
-            for position, label in enumerate(labels.names)
-        },
+        per_label=metrics.mean_per_label(np.concatenate([found.confusions() for found in counts]), labels),
         confusion=confusion,
         context=(record.context or "") if record else "",
         floor=record.floor if record else True,

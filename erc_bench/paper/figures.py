@@ -66,8 +66,7 @@ def figure_3(found: Measurements) -> Table:
             published = {DIAGONAL: tables.table_3[label]["recall"]} if "Released" in heading else {}
             measured: dict[str, Value | str] = {}
             if scored is not None:
-                counts = scored.confusion[position]
-                shares = 100 * counts / max(1, int(counts.sum()))
+                shares = 100 * scored.shares[position]
                 measured = {column.name: Value(float(share)) for column, share in zip(columns, shares, strict=True)}
                 measured[DIAGONAL] = Value(float(shares[position]))
             lines.append(
@@ -163,9 +162,8 @@ def _draw_3(found: Measurements) -> Figure | None:
     figure = Figure(figsize=(4.6 * len(panels), 4.2))
     axes: Sequence[Axes] = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (heading, scored) in zip(axes, panels, strict=True):
-        used = len(labels) + bool(scored.confusion[:, -1].any())
-        counts = scored.confusion[:, :used]
-        shares = counts / scored.confusion.sum(axis=1, keepdims=True).clip(min=1)
+        used = len(labels) + bool(scored.shares[:, -1].any())
+        shares = scored.shares[:, :used]
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for y, x in np.ndindex(*shares.shape):
             colour = "white" if shares[y, x] > 0.6 else "#1d1d1b"

@@ -39,16 +39,15 @@ class Scored:
     """What one row measured under one protocol.
 
     `values` has `macro_f1`, `micro_f1` (percent), `mcc`, and `precision` and `recall`: means over the emotions weighted
-    by support, which is what Table 5 prints. `per_label` has precision, recall, f1 (percent) and support by label.
-    `confusion` (K, K + 1) is summed over seeds and resamplings, `repeats` of them.
+    by support, which is what Table 5 prints. `per_label` has precision, recall, f1 (percent) and support by label, `shares`
+    (K, K + 1) what part of each gold label got each answer: both are means over seeds and resamplings.
     """
 
     title: str
     measured_by: str
     values: dict[str, Value]
     per_label: dict[str, dict[str, float]]
-    confusion: NDArray[np.int64]
-    repeats: int
+    shares: NDArray[np.float64]
     command: str = ""
 
 
@@ -75,15 +74,9 @@ def weighted_over_emotions(confusion: NDArray[np.int64], labels: LabelSet) -> di
     return {name: float((by_label[name][emotions] * weights).sum()) / total for name in ("precision", "recall")}
 
 
-def by_label(confusion: NDArray[np.int64], labels: LabelSet, repeats: int = 1) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 (percent) and mean support by label."""
-    columns = metrics.per_label(confusion, labels)
-    return {
-        label: {
-            name: float(column[position]) / (repeats if name == "support" else 1) for name, column in columns.items()
-        }
-        for position, label in enumerate(labels.names)
-    }
+def mean_shares(confusions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The rows of matrices (N, K, K + 1) as shares, averaged over matrices: (K, K + 1)."""
+    return np.asarray((confusions / confusions.sum(axis=-1, keepdims=True).clip(min=1)).mean(axis=0))
 
 
 def of_matrix(confusion: NDArray[np.int64], labels: LabelSet) -> dict[str, Value]:
@@ -161,12 +154,11 @@ class Measurements:
             )
             for name in HEADLINE
         }
-        sums = [np.asarray(confusions.sum(axis=0), np.int64) for confusions in runs]
+        sums = np.stack([confusions.sum(axis=0) for confusions in runs])
         weighted = [weighted_over_emotions(confusion, labels) for confusion in sums]
         for name in ("precision", "recall"):
             values[name] = _spread([scores[name] for scores in weighted])
-        total = np.asarray(sum(sums), np.int64)
-        return Scored(row.title, row.measured_by, values, by_label(total, labels, len(runs)), total, len(runs))
+        return Scored(row.title, row.measured_by, values, metrics.mean_per_label(sums, labels), mean_shares(sums))
 
     def _triplets(self, row: NamedGroup) -> Scored:
         counts = [triplet.run_counts(run.folder, self.dataset) for run in row.group.runs]
@@ -183,10 +175,11 @@ class Measurements:
         weighted = [weighted_over_emotions(confusion, labels) for confusion in confusions]
         values = {name: _spread(by_resampling[name].tolist()) for name in HEADLINE}
         values |= {name: _spread([scores[name] for scores in weighted]) for name in ("precision", "recall")}
-        total = confusions.sum(axis=0)
-        doubled = 2 if ties == "half" else 1
-        repeats = len(confusions) * doubled
-        return Scored(title, measured_by, values, by_label(total, labels, repeats), total, repeats)
+        per_label = metrics.mean_per_label(confusions, labels)
+        if ties == "half":  # counted in halves
+            for found in per_label.values():
+                found["support"] /= 2
+        return Scored(title, measured_by, values, per_label, mean_shares(confusions))
 
     def controls(self) -> list[Scored]:
         """The controls of the protocol triplet that need no system: noise, and one vector for every utterance."""

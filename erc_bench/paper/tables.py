@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from erc_bench.board.published import PublishedResult, published_results
 from erc_bench.domain import SPLITS, Dataset
 from erc_bench.paper import notes
-from erc_bench.paper.measure import Measurements, Protocol, Scored, Value, of_matrix
+from erc_bench.paper.measure import Measurements, Protocol, Scored, Value, mean_shares, of_matrix
 from erc_bench.paper.model import Column, Line, Table, scored_line
 from erc_bench.paper.published import PaperTables, paper_tables
 
@@ -219,7 +219,7 @@ def table_5(found: Measurements) -> Table:
 def _recomputed(dataset: Dataset, tables: PaperTables) -> Iterator[Line]:
     for name in tables.confusions:
         values = of_matrix(tables.confusion(name), dataset.labels)
-        scored = Scored(name, "released confusion matrix", values, {}, tables.confusion(name), 1)
+        scored = Scored(name, "released confusion matrix", values, {}, mean_shares(tables.confusion(name)[None]))
         yield scored_line(
             "Recomputed from the released confusion matrix",
             name,
