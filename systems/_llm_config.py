@@ -14,7 +14,7 @@ class LLMConfig:
     """Settings of a language model and of the server that it is asked through."""
 
     model: str = option("", "hub id or folder of the model, or the name under which an endpoint serves it")
-    prompt: str = option("labels", "a packaged template (falcon, labels, llama2) or a .txt file")
+    prompt: str = option("labels", "a packaged template (falcon, labels, llama2, llama2-cue) or a .txt file")
     mode: Literal["generate", "choose", "rank"] = option(
         "generate", "free text that is parsed; constrained to the labels; labels ranked by log-probability"
     )
@@ -22,7 +22,7 @@ class LLMConfig:
     chat: bool = option(True, "use the model's chat template; false sends the prompt as raw text")
     examples: int = option(0, "labelled utterances of the training split shown before the question, seeded")
     parser: Literal["rules", "released"] = option(
-        "rules", "how free text becomes a label: our rules, or the paper's code"
+        "rules", "how free text becomes a label: our rules, or that of the paper's code, which reads prompt and answer"
     )
     samples: int = option(1, "generate: answers a target; of several the most frequent label counts")
     temperature: float = option(1.0, "generate: 0 is greedy")
@@ -84,7 +84,7 @@ class LLMConfig:
 class LlamaConfig(LLMConfig):
     """The paper's Llama prompt."""
 
-    prompt: str = option("llama2", "a packaged template (falcon, labels, llama2) or a .txt file")
+    prompt: str = option("llama2", "a packaged template (falcon, labels, llama2, llama2-cue) or a .txt file")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class Falcon7bConfig(LLMConfig):
     """Falcon-7b as in the paper; its prompt asks about the last utterance shown."""
 
     model: str = option("tiiuae/falcon-7b-instruct", "hub id or folder of the model, or its name at an endpoint")
-    prompt: str = option("falcon", "a packaged template (falcon, labels, llama2) or a .txt file")
+    prompt: str = option("falcon", "a packaged template (falcon, labels, llama2, llama2-cue) or a .txt file")
     context: Literal["past", "dialogue"] = option("past", "show the dialogue up to the target, or all of it")
 
 

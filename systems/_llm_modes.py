@@ -57,16 +57,17 @@ class Interviewer:
             if config.send_seed:
                 sampling["seed"] = request_seed(self.seed, dialogue.id, turn)
         texts, usage = await self._complete(endpoint, dialogue, turn, config.max_tokens, sampling, extra)
-        labels = [self._parse(text) for text in texts]
         if config.parser == "released":
-            usage["answers_without_cue"] = sum(RELEASED_CUE not in text for text in texts)
+            asked = self.prompter.text(dialogue, turn)
+            read = [f"{asked} {text}" for text in texts]
+            labels: list[str | None] = [released_rule(text, self.labels) for text in read]
+            usage["read_without_cue"] = sum(RELEASED_CUE not in text for text in read)
+        else:
+            labels = [parse_answer(text, self.labels) for text in texts]
         if config.samples == 1:
             return Prediction(dialogue.id, turn, labels[0], raw=texts[0], usage=usage)
         label, shares = vote(labels, self.labels)
         return Prediction(dialogue.id, turn, label, shares, json.dumps(texts, ensure_ascii=False), usage)
-
-    def _parse(self, text: str) -> str | None:
-        return released_rule(text, self.labels) if self.config.parser == "released" else parse_answer(text, self.labels)
 
     async def _choose(self, endpoint: Endpoint, dialogue: Dialogue, turn: int) -> Prediction:
         choices = [self._lead + name for name in self.labels.names]

@@ -95,12 +95,13 @@ def parse_answer(answer: str, labels: LabelSet) -> str | None:
     return _rules(labels).parse(answer)
 
 
-def released_rule(answer: str, labels: LabelSet) -> str:
+def released_rule(text: str, labels: LabelSet) -> str:
     """The rule of the paper's released code: the first label after the first "is:", case-sensitive, else happiness.
 
-    An answer without "is:" is therefore happiness whatever it says. Written from a description of that code, to
-    reproduce and explain its rows; it never leaves an answer unusable.
+    `text` is the prompt with the answer behind it, since the pipeline of that code returns both. Signs of punctuation
+    do not count. A text without "is:" is happiness whatever it says, as is one that names no label after it. Written from
+    a description of that code, to reproduce and explain its rows; it never leaves an answer unusable.
     """
-    said = answer.partition(RELEASED_CUE)[2]
+    said = " ".join(re.findall(r"\w+", text.partition(RELEASED_CUE)[2].replace("'", "")))
     named = [(said.find(name), name) for name in labels.names if name in said]
     return min(named)[1] if named else RELEASED_FALLBACK

@@ -250,7 +250,7 @@ class LLM(System):
             }
         notes = []
         if config.parser == "released":
-            notes.append("parsed by the released code's rule: an answer without 'is:' counts as happiness")
+            notes.append("parsed by the released code's rule: a prompt and answer without 'is:' count as happiness")
         return Report(tuple(notes), measurements)
 
     def close(self) -> None:

@@ -36,6 +36,11 @@ def test_the_papers_llama_prompt_is_the_text_of_figure_2() -> None:
     )
 
 
+def test_the_cue_prompt_is_the_text_of_figure_2_with_another_ending() -> None:
+    plain, cue = load_prompt("llama2", **FIELDS).text, load_prompt("llama2-cue", **FIELDS).text
+    assert cue.removesuffix("The predicted label is:") == plain.removesuffix("Predicted label :") != plain
+
+
 def test_the_papers_falcon_prompt_is_the_text_of_figure_2() -> None:
     text = load_prompt("falcon", **FIELDS).render(dialogue="- Yes ?\n- Thanks .")
     assert text == (

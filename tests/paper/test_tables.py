@@ -45,7 +45,8 @@ def test_without_runs_every_dash_says_what_would_fill_it(sample: Dataset) -> Non
             assert bool(line.measured) != bool(line.missing), (table.key, line)
     llama = lines(table_5(found), block="As published", name="Llama2-7b")[0]
     assert llama.missing == (
-        "erc-bench run --system llama2-7b --set chat=false --set parser=released --targets last --dataset sample --seeds 0-9"
+        "erc-bench run --system llama2-7b --set prompt=llama2-cue --set chat=false --set parser=released --targets last "
+        "--dataset sample --seeds 0-9"
     )
 
 
@@ -53,7 +54,7 @@ def test_runs_fill_the_rows_they_stand_for(make_run: MakeRun, sample: Dataset) -
     runs = [
         make_run("sentemocontext-released", embeds=True, wrong=2),
         make_run("sentemocontext", wrong=4),
-        make_run("llama2-7b", targets="last", settings={"chat": False, "parser": "released"}),
+        make_run("llama2-7b", targets="last", settings={"prompt": "llama2-cue", "chat": False, "parser": "released"}),
         make_run("COSMIC", evidence="predictions", wrong=5),
     ]
     found = Measurements(sample, runs)

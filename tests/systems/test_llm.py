@@ -60,8 +60,19 @@ def test_the_released_parser_makes_happiness_of_them_and_counts_it(lab: Lab, ser
     llm = lab.system(server, name="falcon-7b", parser="released")
     answers = lab.ask(llm, lab.dialogues(2))
     assert {a.label for a in answers.values()} == {"happiness"}
-    assert all(a.usage is not None and a.usage["answers_without_cue"] == 1 for a in answers.values())
+    assert all(a.usage is not None and a.usage["read_without_cue"] == 1 for a in answers.values())
     assert llm.report().notes
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_the_released_parser_reads_an_answer_behind_a_prompt_that_ends_in_its_cue(
+    lab: Lab, server: Server, chat: bool
+) -> None:
+    server.answer = lambda body: " sadness, or perhaps anger"
+    llm = lab.system(server, name="llama2-7b", parser="released", prompt="llama2-cue", chat=chat)
+    answers = lab.ask(llm, lab.dialogues(2))
+    assert {a.label for a in answers.values()} == {"sadness"}
+    assert all(a.usage is not None and a.usage["read_without_cue"] == 0 for a in answers.values())
 
 
 def test_the_released_parser_needs_its_fallback_label(lab: Lab, server: Server) -> None:

@@ -150,6 +150,9 @@ def test_the_released_rule_makes_happiness_of_anything_without_its_cue(text: str
         ("It is: fear, not anger", "fear"),
         ("sadness is: anger", "anger"),
         ("The first is: nothing. The second is: surprise", "surprise"),
+        ("The label is:\nno\nemotion", "no emotion"),
+        ("The label is: 'no emotion', not fear.", "no emotion"),
+        ("The label is: none of them", "happiness"),
     ],
 )
 def test_the_released_rule_reads_what_follows_its_cue(answer: str, label: str) -> None:
