@@ -192,15 +192,20 @@ def write_evidence(folder: Path, dataset: Dataset, withheld: str, system: System
     return counts
 
 
-def run_counts(folder: Path, dataset: Dataset) -> FewShotCounts:
+def run_counts(folder: Path, dataset: Dataset, withheld: str | None) -> FewShotCounts:
     """The few-shot counts of a run made with `--withhold`.
+
+    Parameters
+    ----------
+    withheld
+        The label that the run's record says was withheld.
 
     Raises
     ------
     DataMissingError
         The run has none.
     DataCorruptError
-        few_shot.json is damaged or belongs to other data.
+        few_shot.json is damaged, or belongs to other data or to a run with another label withheld.
     """
     path = folder / FEW_SHOT_FILE
 
@@ -222,11 +227,14 @@ def run_counts(folder: Path, dataset: Dataset) -> FewShotCounts:
     given = (evidence.dataset_fingerprint, evidence.labels, evidence.seed, evidence.episodes)
     if given != (dataset.fingerprint, list(dataset.labels.names), SEED, EPISODES):
         raise refuse("those of other data or another version of the protocol")
+    if evidence.withheld != withheld or withheld not in dataset.labels.emotions:
+        raise refuse(f"those of {evidence.withheld!r}, where the run withheld {withheld!r}")
     size = len(dataset.labels)
     support = np.bincount(gold_positions(dataset), minlength=size)
     if set(confusions) != set(corrected):
         raise refuse("two readings of other episodes")
     for shot, confusion in [*confusions.items(), *corrected.items()]:
-        if confusion.shape != (EPISODES, size, size + 1) or (confusion.sum(axis=-1) != support).any():
+        right_shape = confusion.shape == (EPISODES, size, size + 1)
+        if not right_shape or (confusion < 0).any() or (confusion.sum(axis=-1) != support).any():
             raise refuse(f"episodes of {shot} examples that do not count every test utterance once")
     return FewShotCounts(evidence.withheld, confusions, corrected)

@@ -90,8 +90,8 @@ def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
 def _evidence_differences(run: Run, dataset: Dataset) -> Iterator[str]:
     """What is wrong with the outcomes that were derived from embeddings, recomputed where those are still there."""
     try:
-        if (run.folder / few_shot.FEW_SHOT_FILE).is_file():
-            few_shot.run_counts(run.folder, dataset)
+        if run.record.withheld is not None or (run.folder / few_shot.FEW_SHOT_FILE).is_file():
+            few_shot.run_counts(run.folder, dataset, run.record.withheld)
         if not (run.folder / triplet.TRIPLETS_FILE).is_file():
             return
         recorded = triplet.run_counts(run.folder, dataset)

@@ -182,7 +182,7 @@ def test_a_run_with_a_label_withheld_never_sees_it_and_stands_apart(sample: Data
     assert "sadness" not in seen
     assert "withheld" in seen
     assert "sadness" in json.loads((plain.run.folder / "model" / "seen.json").read_text())
-    counts = run_counts(without.run.folder, sample)
+    counts = run_counts(without.run.folder, sample, "sadness")
     assert counts.withheld == "sadness"
     assert set(counts.confusions) <= {1, 5, 20}
     assert not (plain.run.folder / FEW_SHOT_FILE).exists()
@@ -190,25 +190,44 @@ def test_a_run_with_a_label_withheld_never_sees_it_and_stands_apart(sample: Data
 
 def test_the_counts_are_read_without_embeddings_and_checked(sample: Dataset, tmp_path: Path) -> None:
     folder = run(sample, tmp_path, withheld="anger").run.folder
-    before = run_counts(folder, sample)
+    before = run_counts(folder, sample, "anger")
     (folder / EMBEDDINGS_FILE).unlink()
-    kept = run_counts(folder, sample)
+    kept = run_counts(folder, sample, "anger")
     np.testing.assert_array_equal(before.confusions[1], kept.confusions[1])
     np.testing.assert_array_equal(before.corrected[1], kept.corrected[1])
     content = json.loads((folder / FEW_SHOT_FILE).read_text())
     content["confusions"]["1"][0][0][0] += 1
     (folder / FEW_SHOT_FILE).write_text(json.dumps(content))
     with pytest.raises(DataCorruptError, match="count every test utterance once"):
-        run_counts(folder, sample)
+        run_counts(folder, sample, "anger")
+    content["confusions"]["1"][0][0][0] = -1
+    content["confusions"]["1"][0][0][-1] += int(before.confusions[1][0, 0, 0]) + 1
+    (folder / FEW_SHOT_FILE).write_text(json.dumps(content))
+    with pytest.raises(DataCorruptError, match="count every test utterance once"):
+        run_counts(folder, sample, "anger")
     (folder / FEW_SHOT_FILE).write_text(json.dumps(content | {"dataset_fingerprint": "0"}))
     with pytest.raises(DataCorruptError, match="other data"):
-        run_counts(folder, sample)
+        run_counts(folder, sample, "anger")
     (folder / FEW_SHOT_FILE).write_text("{")
     with pytest.raises(DataCorruptError, match="must hold the counts"):
-        run_counts(folder, sample)
+        run_counts(folder, sample, "anger")
     (folder / FEW_SHOT_FILE).unlink()
     with pytest.raises(DataMissingError, match=FEW_SHOT_FILE):
-        run_counts(folder, sample)
+        run_counts(folder, sample, "anger")
+
+
+@pytest.mark.parametrize("recorded", ["fear", "no emotion", None])
+def test_counts_of_another_withheld_label_are_refused(sample: Dataset, tmp_path: Path, recorded: str | None) -> None:
+    folder = run(sample, tmp_path, withheld="anger").run.folder
+    with pytest.raises(DataCorruptError, match=f"those of 'anger', where the run withheld {recorded!r}"):
+        run_counts(folder, sample, recorded)
+
+
+def test_a_label_that_cannot_be_withheld_is_refused_though_both_files_name_it(sample: Dataset, tmp_path: Path) -> None:
+    path = run(sample, tmp_path, withheld="anger").run.folder / FEW_SHOT_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"withheld": "no emotion"}))
+    with pytest.raises(DataCorruptError, match="withheld 'no emotion'"):
+        run_counts(path.parent, sample, "no emotion")
 
 
 def test_a_label_can_only_be_withheld_from_a_system_that_learns_an_embedding(sample: Dataset, tmp_path: Path) -> None:

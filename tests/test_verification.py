@@ -163,6 +163,9 @@ def test_few_shot_outcomes_are_checked(tmp_path: Path, mini: Dataset, gold: Gold
     (run.folder / few_shot.FEW_SHOT_FILE).write_text("{}")
     (found,) = differences(run, mini)
     assert "few_shot.json must hold the counts of few-shot episodes" in found
+    (run.folder / few_shot.FEW_SHOT_FILE).unlink()
+    (found,) = differences(run, mini)
+    assert "must hold few_shot.json, got none" in found
 
 
 @pytest.fixture

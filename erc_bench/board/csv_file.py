@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from erc_bench.board.rows import HEADLINE, Board, Row
+from erc_bench.metrics import METRICS
 
 COLUMNS = (
     *("rank", "system", "dataset", "protocol", "subset", "seeds"),
@@ -59,6 +60,18 @@ def values(row: Row) -> dict[str, Any]:
             found[f"{metric}_low"] = score and _rounded(score.low, decimals)
             found[f"{metric}_high"] = score and _rounded(score.high, decimals)
     return {name: found[name] for name in COLUMNS}
+
+
+def every_value(row: Row) -> dict[str, Any]:
+    """`values`, and the scores that only some protocols have, such as `withheld_f1`, with their intervals."""
+    found = values(row)
+    for name, score in row.scores.items():
+        if name not in METRICS:
+            decimals = DECIMALS["micro_f1"] if "f1" in name else DECIMALS["mcc"]
+            found[name] = _rounded(score.value, decimals)
+            found[f"{name}_low"] = _rounded(score.low, decimals)
+            found[f"{name}_high"] = _rounded(score.high, decimals)
+    return found
 
 
 def _rounded(value: float | None, decimals: int) -> float | None:

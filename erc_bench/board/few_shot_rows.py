@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench import metrics
-from erc_bench.board.rows import Row, RunGroup, Score, Section, check_run
+from erc_bench.board.rows import Row, RunGroup, Score, Section, check_run, source_of
 from erc_bench.domain import Dataset
-from erc_bench.few_shot import PROTOCOL, SHOTS, FewShotCounts, chance_confusion, run_counts
+from erc_bench.few_shot import EPISODES, PROTOCOL, SHOTS, FewShotCounts, chance_confusion, run_counts
 from erc_bench.records import RunRecord
 from erc_bench.triplet import gold_positions
 
@@ -32,12 +32,16 @@ class _Evidence:
 def few_shot_sections(groups: Sequence[RunGroup], dataset: Dataset) -> list[Section]:
     """One section for each number of examples ("1 example", "5 examples", …): a row a system, and chance.
 
-    `per_label` of a row has, for each label that was withheld in turn, the `f1` (percent) that the label reached in
-    the runs that never saw it, with `low` and `high` (95% interval of the mean over episodes), its `support`, and
-    `macro_f1` and `micro_f1` over all emotions in those runs. `scores` has `withheld_f1`, `macro_f1` and `micro_f1`,
-    each the mean over the withheld labels with its 95% interval. Beside each of these numbers stands the one from
-    distances corrected for the number of examples (`withheld_f1_corrected` and so on; see `erc_bench.few_shot`). A row
-    that lacks some of the emotions is flagged.
+    `per_label` of a row has, for each label that was withheld in turn, the `precision`, `recall` and `f1` (percent)
+    that the label reached in the runs that never saw it, with `low` and `high` (95% interval of the F1), its
+    `support`, and `macro_f1` and `micro_f1` over all emotions, the withheld one included, in those runs. `scores` has
+    `withheld_f1`, `macro_f1` and `micro_f1`, each the mean over the withheld labels with its 95% interval. Beside each
+    of these stands the one from distances corrected for the number of examples (`withheld_f1_corrected` and so on; see
+    `erc_bench.few_shot`). A row that lacks some of the emotions is flagged.
+
+    Intervals are of the mean over episodes: normal, cut at 0 and 100. What varies in them is the examples drawn; test
+    set and models stay. The seeds of a label share the draws of examples, so that an episode counts once, with the
+    mean of its seeds.
     """
     rows: dict[int, list[Row]] = {shot: [] for shot in SHOTS}
     for title, evidence in _by_title(groups, dataset).items():
@@ -77,78 +81,95 @@ def _by_title(groups: Sequence[RunGroup], dataset: Dataset) -> dict[str, list[_E
         title = record.model_copy(update={"withheld": None}).title
         for run in group.runs:
             check_run(run, dataset)
-            found.setdefault(title, []).append(_Evidence(run.record, run_counts(run.folder, dataset)))
+            found.setdefault(title, []).append(_Evidence(run.record, run_counts(run.folder, dataset, record.withheld)))
     return found
 
 
 def _row(title: str, evidence: Sequence[_Evidence], shot: int, dataset: Dataset) -> Row:
     record = evidence[0].record
-    episodes: dict[str, dict[str, NDArray[np.float64]]] = {}
-    confusions: dict[str, NDArray[np.int64]] = {}
-    for label in dataset.labels.emotions:
-        of_label = [one.counts.confusions[shot] for one in evidence if one.counts.withheld == label]
-        if of_label:
-            corrected = [one.counts.corrected[shot] for one in evidence if one.counts.withheld == label]
-            confusions[label] = np.concatenate(of_label)
-            episodes[label] = _values(confusions[label], label, dataset)
-            again = _values(np.concatenate(corrected), label, dataset)
-            episodes[label] |= {f"{name}{CORRECTED}": values for name, values in again.items()}
-    missing = [label for label in dataset.labels.emotions if label not in episodes]
+    by_label = {
+        label: sorted((one for one in evidence if one.counts.withheld == label), key=lambda one: one.record.seed)
+        for label in dataset.labels.emotions
+    }
+    missing = [label for label, held in by_label.items() if not held]
+    by_label = {label: held for label, held in by_label.items() if held}
+    episodes = {label: _values(held, shot, label, dataset) for label, held in by_label.items()}
     return Row(
         title=title,
         dataset=dataset.name,
         protocol=PROTOCOL,
         subset=_subset(shot),
         evidence=record.evidence,
-        source=record.command,
+        source=_source({label: [one.record for one in held] for label, held in by_label.items()}),
         system=record.system,
         summary=record.summary,
         reference=record.reference,
         seeds=len({one.record.seed for one in evidence}),
-        scores={name: _mean_of_labels([values[name] for values in episodes.values()]) for name in _NAMES},
-        per_label={label: _of_label(values, confusions[label], label, dataset) for label, values in episodes.items()},
+        scores={
+            f"{name}{reading}": _mean_of_labels([values[f"{name}{reading}"] for values in episodes.values()])
+            for reading in ("", CORRECTED)
+            for name in ("withheld_f1", "macro_f1", "micro_f1")
+        },
+        per_label={label: _of_label(values) for label, values in episodes.items()},
         context=record.context or "",
+        context_tested=bool(record.context_check and record.context_check.tested),
         floor=record.floor,
         parameters=record.parameters,
         flags=(f"without {', '.join(missing)}",) if missing else (),
-        notes=(f"{min(len(values['micro_f1']) for values in episodes.values())} episodes or more for each label",),
+        notes=(_note([len(held) for held in by_label.values()]),),
         commands=tuple(one.record.command for one in evidence),
     )
 
 
-_NAMES = tuple(f"{name}{reading}" for reading in ("", CORRECTED) for name in ("withheld_f1", "macro_f1", "micro_f1"))
+def _source(records: Mapping[str, Sequence[RunRecord]]) -> str:
+    """The command that makes the runs of all withheld labels again; several where seeds or settings differ."""
+    commands = {label: source_of(seeds) for label, seeds in records.items()}
+    options = {label: f' --withhold "{label}"' if " " in label else f" --withhold {label}" for label in records}
+    plain = {command.removesuffix(options[label]) for label, command in commands.items()}
+    if len(plain) == 1 and not any(option in command for command in plain for option in options.values()):
+        return "".join([*plain, *options.values()])
+    return "; ".join(commands.values())
 
 
-def _values(confusions: NDArray[np.int64], label: str, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
-    found = metrics.scores(confusions, dataset.labels)
-    f1 = metrics.per_label(confusions, dataset.labels)["f1"][..., dataset.labels.index(label)]
-    return {"withheld_f1": f1, "macro_f1": found["macro_f1"], "micro_f1": found["micro_f1"]}
+def _note(seeds: Sequence[int]) -> str:
+    note = f"{EPISODES} episodes for each withheld label"
+    if max(seeds) == 1:
+        return note
+    count = f"{seeds[0]}" if len(set(seeds)) == 1 else f"{min(seeds)} to {max(seeds)}"
+    return f"{note}, an episode is the mean of {count} seeds that share its examples"
 
 
-def _of_label(
-    values: Mapping[str, NDArray[np.float64]], confusions: NDArray[np.int64], label: str, dataset: Dataset
-) -> dict[str, float]:
+def _values(evidence: Sequence[_Evidence], shot: int, label: str, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
+    """Scores of one withheld label, each float64 (episodes,), the mean over seeds."""
+    found: dict[str, NDArray[np.float64]] = {}
+    for reading in ("", CORRECTED):
+        confusions = np.stack([(one.counts.corrected if reading else one.counts.confusions)[shot] for one in evidence])
+        every = metrics.scores(confusions, dataset.labels)
+        own = metrics.per_label(confusions, dataset.labels)
+        values = {f"withheld_{name}": column[..., dataset.labels.index(label)] for name, column in own.items()}
+        values |= {name: every[name] for name in ("macro_f1", "micro_f1")}
+        found |= {f"{name}{reading}": each.mean(axis=0) for name, each in values.items()}
+    return found
+
+
+def _of_label(values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
     f1 = _mean_of_labels([values["withheld_f1"]])
-    position = dataset.labels.index(label)
     return {
-        "f1": f1.value,
+        **{name: float(values[f"withheld_{name}"].mean()) for name in ("precision", "recall", "f1", "support")},
         "low": f1.value if f1.low is None else f1.low,
         "high": f1.value if f1.high is None else f1.high,
         "macro_f1": float(values["macro_f1"].mean()),
         "micro_f1": float(values["micro_f1"].mean()),
         "f1_corrected": float(values[f"withheld_f1{CORRECTED}"].mean()),
-        "support": float(confusions[0, position].sum()),
     }
 
 
 def _mean_of_labels(values: Sequence[NDArray[np.float64]]) -> Score:
-    """The mean over labels of the mean over episodes; the interval treats episodes as drawn and labels as given."""
+    """The mean over labels of the mean over episodes (percent); episodes are drawn, labels given."""
     mean = float(np.mean([each.mean() for each in values]))
-    if any(len(each) < 2 for each in values):
-        return Score(mean)
     variance = sum(each.var(ddof=1) / len(each) for each in values) / len(values) ** 2
     margin = QUANTILE_95 * float(np.sqrt(variance))
-    return Score(mean, mean - margin, mean + margin)
+    return Score(mean, max(0.0, mean - margin), min(100.0, mean + margin))
 
 
 def _chance_row(shot: int, dataset: Dataset) -> Row:
@@ -156,11 +177,13 @@ def _chance_row(shot: int, dataset: Dataset) -> Row:
     confusion = chance_confusion(gold_positions(dataset), labels)
     found, by_label = metrics.scores(confusion, labels), metrics.per_label(confusion, labels)
     per_label = {
-        label: {
-            "f1": float(by_label["f1"][labels.index(label)]),
-            "support": float(by_label["support"][labels.index(label)]),
-        }
+        label: {name: float(values[labels.index(label)]) for name, values in by_label.items()}
         for label in labels.emotions
+    }
+    scores = {
+        "withheld_f1": Score(float(np.mean([values["f1"] for values in per_label.values()]))),
+        "macro_f1": Score(float(found["macro_f1"])),
+        "micro_f1": Score(float(found["micro_f1"])),
     }
     return Row(
         title=CHANCE,
@@ -170,11 +193,8 @@ def _chance_row(shot: int, dataset: Dataset) -> Row:
         evidence="measured",
         source="computed by the protocol",
         summary="Expected scores of an answer drawn uniformly from all labels",
-        scores={
-            "withheld_f1": Score(float(np.mean([values["f1"] for values in per_label.values()]))),
-            "macro_f1": Score(float(found["macro_f1"])),
-            "micro_f1": Score(float(found["micro_f1"])),
-        },
+        # A guess knows no distances: both readings expect the same of it.
+        scores=scores | {f"{name}{CORRECTED}": score for name, score in scores.items()},
         per_label=per_label,
         floor=True,
     )

@@ -36,6 +36,8 @@ from erc_bench.metrics import METRICS
 TEMPLATES = "templates"
 SHADES = 6
 OTHER_SUBSET = {"all": "unseen", "unseen": "all"}
+LEADING = ("withheld_f1", "withheld_f1_corrected", *HEADLINE)
+DETAILS = {"macro_f1_corrected", "micro_f1_corrected", *METRICS} - {*HEADLINE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +172,8 @@ def _headline(row: Row) -> float:
 
 def _view(section: Section, every: Sequence[Section]) -> SectionView:
     rows = section.rows
-    metrics = [name for name in HEADLINE if any(name in row.scores for row in rows)]
-    metrics += [name for row in rows for name in row.scores if name not in METRICS and name not in metrics]
-    metrics = list(dict.fromkeys(metrics))
+    known = dict.fromkeys(name for row in rows for name in row.scores)
+    metrics = list(dict.fromkeys(name for name in (*LEADING, *known) if name in known and name not in DETAILS))
     scales = {metric: _scale(rows, metric) for metric in metrics}
     beside = _beside(section, every)
     identity = section_id(section.dataset, section.protocol, section.subset)

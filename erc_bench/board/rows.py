@@ -269,7 +269,7 @@ def _row(
         protocol=part.protocol,
         subset=part.subset,
         evidence=record.evidence,
-        source=_source(records),
+        source=source_of(records),
         rank=place,
         system=record.system,
         summary=record.summary,
@@ -297,8 +297,11 @@ def _score(found: Estimate, name: str) -> Score:
     return Score(float(found.score[name]), interval.low, interval.high, deviation)
 
 
-def _source(records: Sequence[RunRecord]) -> str:
-    """Where a row comes from: the command that makes its runs again, or the citation given for scored predictions."""
+def source_of(records: Sequence[RunRecord]) -> str:
+    """Where a row comes from: the command that makes its runs again, or the citation given for scored predictions.
+
+    `records` are those of one configuration, seeds in order.
+    """
     first = records[0]
     if first.evidence == "predictions":
         return first.reference or first.command

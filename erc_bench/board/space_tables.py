@@ -18,7 +18,7 @@ def triplet_cells(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
         (
             _title(row),
             *(_spread(metric, row.scores.get(metric)) for metric in (*HEADLINE, *half)),
-            _share(row.scores.get("tie_rate")),
+            _spread("tie_rate", row.scores.get("tie_rate")),
             f"{row.seeds}" if row.seeds else MISSING,
             row.context or MISSING,
             "; ".join(row.flags) or MISSING,
@@ -29,14 +29,23 @@ def triplet_cells(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 def few_shot_cells(board: Board) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Column names and cells: F1 of the withheld label by its number of examples, mean and each emotion."""
+    """Column names and cells: F1 of the withheld label by its number of examples, mean (two readings) and each emotion."""
     emotions = board.labels.emotions
-    columns = (EXAMPLES, "system", "withheld F1", *(f"F1 of {label}" for label in emotions), "macro F1", "flags")
+    columns = (
+        EXAMPLES,
+        "system",
+        "withheld F1",
+        "withheld F1, corrected",
+        *(f"F1 of {label}" for label in emotions),
+        "macro F1",
+        "flags",
+    )
     rows = [
         (
             section.subset.split()[0],
             _title(row),
             _bounds(row.scores.get("withheld_f1")),
+            _bounds(row.scores.get("withheld_f1_corrected")),
             *(score_text("f1", row.per_label.get(label, {}).get("f1")) for label in emotions),
             _bounds(row.scores.get("macro_f1")),
             "; ".join(row.flags) or MISSING,
@@ -66,7 +75,3 @@ def _bounds(score: Score | None) -> str:
     if score.low is None or score.high is None:
         return value
     return f"{value} [{score_text('f1', score.low)}, {score_text('f1', score.high)}]"
-
-
-def _share(score: Score | None) -> str:
-    return MISSING if score is None else f"{100 * score.value:.1f}%"

@@ -168,7 +168,13 @@ def notes(board: Board, protocol: str) -> Iterator[str]:
     for label, subsets in empty.items():
         where = " and ".join(subsets)
         yield f"No utterance has the label {label!r} (subset {where}): it scores 0 in the macro F1 of every row."
-    shown = board.rows(protocol)
+    # A number of examples is a subset of few-shot; the rows of `unseen` say nothing that those of `all` do not.
+    shown = {
+        (row.title, row.notes): row
+        for section in board.sections
+        if section.protocol == protocol and section.subset != "unseen"
+        for row in section.rows
+    }.values()
     common = set.intersection(*(set(row.notes) for row in shown)) if len(shown) > 1 else set()
     yield from sorted(common)
     for row in shown:

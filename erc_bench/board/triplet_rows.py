@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench import metrics
-from erc_bench.board.rows import HEADLINE, Row, RunGroup, Score, Section, check_run, titles
+from erc_bench.board.rows import HEADLINE, Row, RunGroup, Score, Section, check_run, source_of, titles
 from erc_bench.domain import Dataset
 from erc_bench.records import EMBEDDINGS_FILE
 from erc_bench.triplet import (
@@ -102,7 +102,7 @@ def _row(
         protocol=PROTOCOL,
         subset=SUBSET,
         evidence=record.evidence if record else "measured",
-        source=record.command if record else CONTROL_SOURCE,
+        source=source_of([run.record for run in group.runs]) if group else CONTROL_SOURCE,
         system=system,
         summary=summary,
         reference=record.reference if record else "",
@@ -111,6 +111,7 @@ def _row(
         per_label=metrics.mean_per_label(np.concatenate([found.confusions() for found in counts]), labels),
         confusion=confusion,
         context=(record.context or "") if record else "",
+        context_tested=bool(record and record.context_check and record.context_check.tested),
         floor=record.floor if record else True,
         parameters=record.parameters if record else None,
         flags=(DEGENERATE,) if tie_rate > DEGENERATE_TIE_RATE else (),

@@ -20,6 +20,9 @@ METRIC_NAMES = {
     "macro_f1_half_ties": "Macro F1, ties half",
     "mcc_half_ties": "MCC, ties half",
     "withheld_f1": "F1 of the withheld label",
+    "withheld_f1_corrected": "F1 of the withheld label, corrected",
+    "micro_f1_corrected": "Micro F1, corrected",
+    "macro_f1_corrected": "Macro F1, corrected",
     "tie_rate": "Ties",
 }
 PROTOCOL_MEANINGS = {
@@ -28,7 +31,9 @@ PROTOCOL_MEANINGS = {
     "triplet": "Random triplets of test utterances, scored as the released SEC code does. Read it beside its controls; "
     "its numbers cannot be compared with those of the other protocols.",
     "few-shot": "One emotion’s labels are withheld from training, each in turn; at test time it is known by a few examples "
-    "only. Every utterance gets the label of the nearest prototype.",
+    "only. Every utterance gets the label of the nearest prototype; corrected: with distances corrected for the number of "
+    "examples. Scores are means over the emotions withheld in turn; micro and macro F1 run over all emotions, the withheld "
+    "one included. Brackets here: 95% intervals over the drawn examples only, with the same test set and model.",
 }
 SUBSET_MEANINGS = {
     "all": "All test dialogues.",
@@ -52,7 +57,7 @@ def score_text(metric: str, value: float | None) -> str:
     """A score in its unit: percent with two decimals, MCC with three, a share as percent with one."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if metric == "unusable_rate":
+    if metric in ("unusable_rate", "tie_rate"):
         return f"{100 * value:.1f}%"
     text = f"{value:.3f}" if metric.startswith("mcc") else f"{value:.2f}"
     return text.replace("-", "−")

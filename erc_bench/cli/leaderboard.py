@@ -56,11 +56,11 @@ def leaderboard(
     )
     paths = write_boards(found.boards, output_dir or results_dir, names)
     if as_json:
-        from erc_bench.board.csv_file import all_rows, values
+        from erc_bench.board.csv_file import all_rows, every_value
 
         content = {
             "datasets": {board.dataset: {"fingerprint": board.fingerprint} for board in found.boards},
-            "rows": [values(row) for row in all_rows(found.boards)],
+            "rows": [every_value(row) for row in all_rows(found.boards)],
             "incomplete_runs": [str(run.folder) for run in found.incomplete],
             "files": [str(path) for path in paths],
         }

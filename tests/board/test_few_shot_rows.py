@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from erc_bench import metrics
+from erc_bench.board.build import measured_board, rendered
+from erc_bench.board.csv_file import COLUMNS, every_value, values
 from erc_bench.board.few_shot_rows import CHANCE, few_shot_sections
 from erc_bench.board.rows import Section, group_runs, sections
 from erc_bench.domain import DAILYDIALOG_LABELS, Dataset
-from erc_bench.few_shot import EPISODES, FEW_SHOT_FILE, SEED
+from erc_bench.errors import DataCorruptError
+from erc_bench.few_shot import EPISODES, FEW_SHOT_FILE, SEED, run_counts
 from erc_bench.few_shot import _Evidence as Evidence
-from erc_bench.records import find_runs
+from erc_bench.records import Run, find_runs
 
 EMOTIONS = DAILYDIALOG_LABELS.emotions
 
@@ -21,17 +27,32 @@ EMOTIONS = DAILYDIALOG_LABELS.emotions
 def few_shot_run(write_run: Any, sample: Dataset, gold: Callable[[Dataset], list[str]], tmp_path: Path) -> Any:
     """A run whose episodes find `found` of each hundred utterances of the withheld label, and all others."""
 
-    def make(system: str, withheld: str, *, found: float, shots: tuple[int, ...] = (1, 5, 20), seed: int = 0) -> None:
+    def make(
+        system: str,
+        withheld: str,
+        *,
+        found: float,
+        shots: tuple[int, ...] = (1, 5, 20),
+        seed: int = 0,
+        draws: int | None = None,
+    ) -> None:
         names = gold(sample)
         run = write_run(
-            tmp_path, sample, names, system=system, withheld=withheld, seed=seed, config_hash=f"{withheld:_<12}"[:12]
+            tmp_path,
+            sample,
+            names,
+            system=system,
+            withheld=withheld,
+            seed=seed,
+            config_hash=f"{withheld:_<12}"[:12],
+            command=f"erc-bench run --system {system} --dataset {sample.name} --seed {seed} --withhold {withheld}",
         )
         support = np.bincount([sample.labels.index(name) for name in names], minlength=7)
         confusion = np.zeros((EPISODES, 7, 8), np.int64)
         confusion[:, range(7), range(7)] = support
         perfect = confusion.copy()
         column = sample.labels.index(withheld)
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(seed if draws is None else draws)
         lost = support[column] - generator.binomial(support[column], found, EPISODES)
         confusion[:, column, column] -= lost
         confusion[:, column, 0] += lost
@@ -74,6 +95,7 @@ def test_a_row_is_the_mean_over_the_withheld_labels(few_shot_run: Any, sample: D
     assert all(values["low"] <= values["f1"] <= values["high"] for values in row.per_label.values())
     assert row.flags == ()
     assert row.rank == ""
+    assert row.context_tested
     assert len(row.commands) == 6
 
 
@@ -86,12 +108,94 @@ def test_missing_labels_are_flagged_and_missing_numbers_of_examples_left_out(
     assert set(five.rows[0].per_label) == {"fear"}
 
 
-def test_seeds_add_episodes_to_one_row(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
+def test_seeds_share_their_episodes(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    """Two seeds with the same outcomes in every episode say as much as one of them."""
+    few_shot_run("one", "fear", found=0.5)
     for seed in (0, 1):
-        few_shot_run("space", "fear", found=0.5, seed=seed)
+        few_shot_run("two", "fear", found=0.5, seed=seed, draws=0)
+        few_shot_run("mean", "fear", found=0.5, seed=seed)
+    rows = {row.title: row for row in found_sections(sample, tmp_path)[0].rows}
+    assert rows["two"].seeds == 2
+    assert rows["two"].scores == rows["one"].scores
+    assert rows["two"].notes == (
+        f"{EPISODES} episodes for each withheld label, an episode is the mean of 2 seeds that share its examples",
+    )
+    assert rows["one"].notes == (f"{EPISODES} episodes for each withheld label",)
+    per_seed = [one_run_f1(found_run, sample) for found_run in find_runs(tmp_path) if found_run.record.system == "mean"]
+    score, by_episode = rows["mean"].scores["withheld_f1"], np.mean(per_seed, axis=0)
+    assert score.value == pytest.approx(by_episode.mean())
+    assert score.high is not None
+    assert score.high - score.value == pytest.approx(1.959964 * by_episode.std(ddof=1) / np.sqrt(EPISODES))
+
+
+def one_run_f1(run: Run, sample: Dataset) -> NDArray[np.float64]:
+    counts = run_counts(run.folder, sample, run.record.withheld)
+    f1 = metrics.per_label(counts.confusions[1], sample.labels)["f1"]
+    return f1[:, sample.labels.index(counts.withheld)]
+
+
+@pytest.mark.parametrize("share", [0.004, 0.996])
+def test_intervals_stay_within_the_range_of_f1(
+    few_shot_run: Any, sample: Dataset, tmp_path: Path, share: float
+) -> None:
+    few_shot_run("space", "happiness", found=share, draws=5)
     row = found_sections(sample, tmp_path)[0].rows[0]
-    assert row.seeds == 2
-    assert row.notes == (f"{2 * EPISODES} episodes or more for each label",)
+    score = row.scores["withheld_f1"]
+    assert score.low is not None
+    assert score.high is not None
+    assert 0 <= score.low < score.value < score.high <= 100
+    assert score.low == 0 or score.high == 100
+    assert row.per_label["happiness"]["low"] == score.low
+    assert row.per_label["happiness"]["high"] == score.high
+
+
+def test_the_source_makes_the_runs_of_all_labels_and_seeds(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    for label in ("anger", "fear"):
+        for seed in (0, 1, 2):
+            few_shot_run("space", label, found=0.5, seed=seed)
+    few_shot_run("other", "anger", found=0.1, seed=0)
+    few_shot_run("other", "fear", found=0.1, seed=3)
+    few_shot_run("other", "fear", found=0.1, seed=5)
+    sources = {row.title: row.source for row in found_sections(sample, tmp_path)[0].rows}
+    command = f"erc-bench run --system {{}} --dataset {sample.name}"
+    assert sources["space"] == f"{command.format('space')} --seeds 0-2 --withhold anger --withhold fear"
+    assert sources["other"] == "; ".join(
+        f"{command.format('other')} --seed {seed} --withhold {label}"
+        for seed, label in ((0, "anger"), (3, "fear"), (5, "fear"))
+    )
+
+
+def test_both_readings_are_on_the_page_and_in_json(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    few_shot_run("space", "anger", found=0.5)
+    board = measured_board(sample, group_runs(find_runs(tmp_path)), ["few-shot"])
+    page = rendered([board], "html").decode()
+    for heading in ("F1 of the withheld label", "F1 of the withheld label, corrected"):
+        assert re.search(rf"<th scope=\"col\"[^>]*>{heading} ?<", page)
+    score = board.sections[0].rows[0].scores["withheld_f1_corrected"]
+    found = every_value(board.sections[0].rows[0])
+    assert found["withheld_f1_corrected"] == score.value == 100
+    assert found["withheld_f1_corrected_low"] == score.low
+    assert found["withheld_f1_low"] < found["withheld_f1"] < found["withheld_f1_high"]
+    assert tuple(values(board.sections[0].rows[0])) == COLUMNS
+
+
+def test_precision_and_recall_are_those_of_the_withheld_label(
+    few_shot_run: Any, sample: Dataset, tmp_path: Path
+) -> None:
+    few_shot_run("space", "anger", found=0.5)
+    row = found_sections(sample, tmp_path)[0].rows[0]
+    assert row.per_label["anger"]["precision"] == 100
+    assert row.per_label["anger"]["recall"] == pytest.approx(50, abs=6)
+    assert row.per_label["anger"]["support"] == sum(u.label == "anger" for d in sample.test for u in d.utterances)
+
+
+def test_a_file_of_another_withheld_label_is_refused(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    for label in ("anger", "fear"):
+        few_shot_run("space", label, found=0.5)
+    anger, fear = (run.folder / FEW_SHOT_FILE for run in find_runs(tmp_path))
+    anger.write_bytes(fear.read_bytes())
+    with pytest.raises(DataCorruptError, match=r"few_shot\.json must hold"):
+        found_sections(sample, tmp_path)
 
 
 def test_chance_is_beside_every_number_of_examples(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
@@ -100,6 +204,7 @@ def test_chance_is_beside_every_number_of_examples(few_shot_run: Any, sample: Da
     for section in found_sections(sample, tmp_path):
         chance = section.rows[-1]
         assert chance.floor
+        assert chance.scores["withheld_f1_corrected"] == chance.scores["withheld_f1"]
         assert chance.per_label["anger"]["f1"] == pytest.approx(100 * 2 * support / 7 / (support + 1 / 7))
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from erc_bench.board import text
 from erc_bench.board.rows import Board, Row, Score, Section
+from erc_bench.board.words import PROTOCOL_MEANINGS
 from erc_bench.domain import DAILYDIALOG_LABELS
 
 
@@ -36,7 +37,11 @@ def test_triplet_rows_show_spread_ties_and_controls_and_no_rank() -> None:
 
 
 def test_few_shot_rows_stand_by_their_number_of_examples() -> None:
-    scores = {"withheld_f1": Score(12.0, 10.0, 14.0), "macro_f1": Score(20.0)}
+    scores = {
+        "withheld_f1": Score(12.0, 10.0, 14.0),
+        "withheld_f1_corrected": Score(15.0, 13.0, 17.0),
+        "macro_f1": Score(20.0),
+    }
     sections = [
         Section(
             "mini", "few-shot", subset, 3, 9, (row("a", "few-shot", subset, scores, per_label={"fear": {"f1": 3.0}}),)
@@ -47,4 +52,25 @@ def test_few_shot_rows_stand_by_their_number_of_examples() -> None:
     assert [cells[0] for cells in table.rows] == ["1", "5"]
     first = dict(zip(table.columns, table.rows[0], strict=True))
     assert first["withheld F1"] == "12.00 [10.00, 14.00]"
+    assert first["withheld F1, corrected"] == "15.00 [13.00, 17.00]"
     assert (first["F1 of fear"], first["F1 of anger"], first["macro F1"]) == ("3.00", "–", "20.00")
+
+
+def test_notes_of_few_shot_rows_are_printed_once_for_all_numbers_of_examples() -> None:
+    sections = [
+        Section(
+            "mini",
+            "few-shot",
+            subset,
+            3,
+            9,
+            tuple(row(name, "few-shot", subset, {}, notes=note) for name, note in named),
+        )
+        for subset in ("1 example", "5 examples")
+        for named in [(("a", ("50 episodes",)), ("chance", ()))]
+    ]
+    assert list(text.notes(board(*sections), "few-shot")) == ["a: 50 episodes"]
+
+
+def test_the_meaning_of_few_shot_says_what_its_brackets_are() -> None:
+    assert "Brackets here: 95% intervals over the drawn examples only" in PROTOCOL_MEANINGS["few-shot"]

@@ -70,9 +70,11 @@ def test_scores_are_means_over_resamplings_with_their_spread(
 
 def test_seeds_of_one_configuration_share_a_row(embedding_run: Any, sample: Dataset, tmp_path: Path) -> None:
     for seed in (0, 1):
-        embedding_run("strong", signal=4.0, seed=seed)
+        embedding_run("strong", signal=4.0, seed=seed, command=f"erc-bench run --system strong --seed {seed}")
     rows = section(sample, tmp_path).rows
     assert rows[0].seeds == 2
+    assert rows[0].context_tested
+    assert rows[0].source == "erc-bench run --system strong --seeds 0-1"
     assert "20 resamplings" in rows[0].notes[0]
     assert len(rows) == 3
 
