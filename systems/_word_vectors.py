@@ -56,17 +56,16 @@ class VecFile(WordVectors):
     """A `.vec` file: one word and its numbers a line, after a line with the number of words and of dimensions.
 
     The file is streamed each time words are looked up that were not looked up before; a word that is not in it is
-    tried in lower case.
+    tried in lower case. A file with fewer lines than its first one announces, or cut within its last, is refused then.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._found: dict[str, NDArray[np.float32]] = {}
         self._asked: set[str] = set()
-        header = self._header()
-        self.dim = header[1]
-        self.parameters = header[0] * header[1]
-        self.note = f"word vectors {path.name} ({header[0]} words, {self.dim} dimensions)"
+        self._words, self.dim = self._header()
+        self.parameters = self._words * self.dim
+        self.note = f"word vectors {path.name} ({self._words} words, {self.dim} dimensions)"
 
     def _header(self) -> tuple[int, int]:
         try:
@@ -85,11 +84,18 @@ class VecFile(WordVectors):
             return
         with self.path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             next(file)
+            number, numbers = 1, ""
             for number, line in enumerate(file, start=2):
-                word, _, rest = line.partition(" ")
-                if word not in wanted or word in self._found:
-                    continue
-                self._found[word] = self._parse(rest, number)
+                word, _, numbers = line.partition(" ")
+                if word in wanted and word not in self._found:
+                    self._found[word] = self._parse(numbers, number)
+        if number <= self._words:
+            raise DataCorruptError(
+                f"{self.path} must hold {self._words} words, as its first line says, got {number - 1}: it is cut short. "
+                "Download it again and unpack it."
+            )
+        if self._words and number == self._words + 1:
+            self._parse(numbers, number)  # whether asked for or not: a download may have stopped within this line
         self._asked |= wanted
 
     def _parse(self, rest: str, number: int) -> NDArray[np.float32]:

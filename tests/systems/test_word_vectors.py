@@ -131,10 +131,30 @@ def test_files_that_are_not_word_vectors_are_refused(
         open_vectors(path)
 
 
+@pytest.mark.parametrize("lines", ["", "gate 1 2 3\n", "gate 1 2 3\ngoat 4 5 6\n", "gate 1 2 3\ngoat 4 5 6"])
+def test_a_vec_file_with_fewer_words_than_announced_is_refused(tmp_path: Path, lines: str) -> None:
+    path = tmp_path / "vectors.vec"
+    path.write_text(f"3 3\n{lines}")
+    complaint = f"must hold 3 words, as its first line says, got {len(lines.splitlines())}: .* Download it again"
+    vectors = open_vectors(path)
+    for _ in range(2):
+        with pytest.raises(DataCorruptError, match=complaint):
+            vectors.look_up(["gate"])
+
+
+def test_a_vec_file_cut_within_its_last_line_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.vec"
+    path.write_text("2 3\ngate 1 2 3\ngoat 4 5")
+    with pytest.raises(DataCorruptError, match=r"line 3 of .* must hold 3 numbers after the word, got 2 fields"):
+        open_vectors(path).look_up(["gate"])
+    path.write_text("2 3\ngate 1 2 3\ngoat 4 5 6")
+    open_vectors(path).look_up(["gate"])
+
+
 @pytest.mark.parametrize("line", ["goat 0.1 0.2", "goat 0.1 0.2 much"])
 def test_a_damaged_line_of_a_vec_file_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "vectors.vec"
-    path.write_text(f"2 3\ngate 1 2 3\n{line}\n")
+    path.write_text(f"3 3\ngate 1 2 3\n{line}\nhill 4 5 6\n")
     vectors = open_vectors(path)
     vectors.look_up(["gate"])
     with pytest.raises(DataCorruptError, match="line 3"):
