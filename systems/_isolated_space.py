@@ -1,4 +1,4 @@
-"""Classification by what a metric space offers: the nearest class mean, or the nearest training utterances."""
+"""Classification by what a metric space offers: the nearest class mean, or the nearest distinct training texts."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class MetricSpace:
     @property
     def description(self) -> str:
         """In words, for the notes of a run."""
-        return "nearest class mean" if self.neighbours is None else f"{self.neighbours} nearest training utterances"
+        if self.neighbours is None:
+            return "nearest class mean"
+        return f"label shares in the {self.neighbours} nearest distinct training texts"
 
     @property
     def parameters(self) -> int:

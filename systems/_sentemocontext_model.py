@@ -92,9 +92,11 @@ class SentEmoContextNetwork(nn.Module):
 
 
 class BalancedTripletLoss(nn.Module):
-    """max(d(a, p) - d(a, n) + margin, 0) averaged over triplets of utterances, classes balanced (section 3).
+    """max(d(a, p) - d(a, n) + margin, 0) on triplets of utterances, classes balanced (section 3).
 
-    d is the Euclidean distance of vectors scaled to length 1, at most 2.
+    d is the Euclidean distance of vectors scaled to length 1, at most 2. The loss of a batch is the mean over the
+    triplets whose loss is above zero (the default of pytorch-metric-learning), and 0 where there are none: triplets
+    that are far enough apart do not dilute it.
 
     From a batch at most `per_class` utterances of each label are drawn, so that no label crowds out the others; their
     triplets are `triplets_per_anchor` random ones an anchor, or the hardest one in the batch.

@@ -1,9 +1,10 @@
 """Isolated utterances: the SEC paper's baselines without context (section 3, "Isolated representations").
 
 FastText vectors of the first 20 tokens go into linear layers or an LSTM, three copies of which share their weights
-(a Siamese network) and are trained with the triplet loss. What they give is a metric space and not a label, so the
-label comes from the space: from the nearest class mean, or from the nearest training utterances. Which of the two is
-chosen on validation, and the run record says which.
+(a Siamese network) and are trained with the triplet loss: of a batch, the mean over the triplets whose loss is above
+zero. What they give is a metric space and not a label, so the label comes from the space: from the nearest class mean,
+or from the labels' shares in the nearest distinct training texts. Which of the two is chosen on validation, and the run
+record says which.
 """
 
 from __future__ import annotations

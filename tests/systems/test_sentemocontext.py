@@ -15,6 +15,7 @@ from erc_bench.domain import Dataset, Dialogue, Target
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.system import Prediction, Runtime
+from erc_bench.systems._training import class_weights
 from erc_bench.systems.sentemocontext import SentEmoContext, SentEmoContextConfig, _Trainer, _TrainingData
 
 if TYPE_CHECKING:
@@ -171,6 +172,19 @@ def test_the_triplet_loss_is_the_paper_s() -> None:
         assert float(BalancedTripletLoss(margin=1.0, hard=hard)(vectors, gold)) == pytest.approx(0, abs=1e-6)
 
 
+def test_triplets_that_are_far_enough_apart_do_not_dilute_the_loss() -> None:
+    import torch
+
+    from erc_bench.systems._sentemocontext_model import BalancedTripletLoss
+
+    # On the unit circle at 0, 60 and 180 degrees: d(a, p) = 1, d(a, n) = 2, d(p, n) = sqrt(3). With margin 0.9 the
+    # triplet of anchor a loses 0, that of anchor p 1.9 - sqrt(3); over both the mean would be half of that.
+    vectors = torch.tensor([[1.0, 0.0], [0.5, 3**0.5 / 2], [-1.0, 0.0]])
+    for hard in (False, True):
+        loss = BalancedTripletLoss(margin=0.9, hard=hard)(vectors, torch.tensor([1, 1, 2]))
+        assert float(loss) == pytest.approx(1.9 - 3**0.5, abs=1e-5)
+
+
 @pytest.mark.parametrize("gold", [[1, 1, 1], [0, 1, 2], []])
 def test_without_a_triplet_the_loss_is_zero(gold: list[int]) -> None:
     import torch
@@ -206,12 +220,35 @@ def test_rare_labels_weigh_more_in_the_cross_entropy() -> None:
 
 
 def test_withheld_labels_are_not_trained_on() -> None:
-    made = trainer(pretrain_epochs=0)
-    made.data = _TrainingData(made.data.embeddings, [np.where(g == 3, -1, g) for g in made.data.gold])
-    cross_entropy, _ = made.losses([0, 1])
-    gold = np.concatenate(made.data.gold[:2])
-    assert (gold == -1).any()
-    assert np.isfinite(cross_entropy.item())
+    import torch
+
+    from erc_bench.systems._sentemocontext_model import BalancedTripletLoss
+
+    full = trainer(triplets="batch-hard")
+    batch = [0, 1, 3]
+    withheld = int(np.concatenate([full.data.gold[i] for i in batch])[0])
+    data = _TrainingData(full.data.embeddings, [np.where(g == withheld, -1, g) for g in full.data.gold])
+    made = _Trainer(full.config, full.network, data, LABELS, full.generator)
+    gold = torch.from_numpy(np.concatenate([data.gold[i] for i in batch]))
+    kept = gold >= 0
+    counts = np.bincount(made.gold[made.gold >= 0], minlength=LABELS)
+    assert 0 < kept.sum() < len(kept)
+    assert counts[withheld] == 0
+    weights = torch.from_numpy(class_weights(np.repeat(np.arange(LABELS), counts), LABELS, made.config.weight_power))
+    triplet_loss = BalancedTripletLoss(made.config.margin, hard=True)
+    with torch.no_grad():
+        losses = torch.stack(made.losses(batch))
+        vectors, logits = made.network([data.embeddings[i] for i in batch])
+
+        def expected(labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+            cross_entropy = torch.nn.functional.cross_entropy(logits[rows], labels[rows], weights)
+            return torch.stack([cross_entropy, triplet_loss(vectors[rows], labels[rows])])
+
+        torch.testing.assert_close(losses, expected(gold, kept))
+        # The same losses with the withheld rows under any label that is trained are others: this batch can tell.
+        for label in np.flatnonzero(counts).tolist():
+            wrong = expected(gold.where(kept, torch.tensor(label)), torch.ones_like(kept))
+            assert ((wrong - losses).abs() > 1e-3).all()
 
 
 def test_what_is_saved_answers_the_same_when_loaded(
