@@ -92,14 +92,48 @@ def find_run(results: Path, name: str, *, dataset: str | None = None, seed: int 
     UnknownNameError
         No complete run of that name.
     UsageError
-        Several runs fit (their titles are named), or the run is not complete.
+        Several runs fit (their titles are named), the run is not complete, or `dataset` or `seed` is not the run's.
     """
+    runs, title = _runs_named(results, name, dataset)
+    if runs[0].folder == Path(name):
+        record = runs[0].record
+        for option, wanted, got in (("dataset", dataset, record.dataset), ("seed", seed, record.seed)):
+            if wanted not in (None, got):
+                raise UsageError(f"--{option} must be {got} for the run in {name}, got {wanted}. Leave it out.")
+    for run in runs:
+        if seed in (None, run.record.seed):
+            return run, title
+    raise UsageError(f"--seed must be one of those of {title} ({_seeds(runs)}), got {seed}.")
+
+
+def find_other(
+    results: Path, name: str, *, dataset: str, seed: int | None = None
+) -> tuple[tuple[Run, str], str | None]:
+    """A run to compare with and its title, and a note if it is a row that has not the seed asked for.
+
+    Such a row gives its lowest seed, since rows need not have been made with the same seeds; a run folder is taken as
+    it is. Errors are those of `find_run`.
+    """
+    runs, title = _runs_named(results, name, dataset)
+    run = next((run for run in runs if run.record.seed == seed), runs[0])
+    note = None
+    if seed not in (None, run.record.seed) and run.folder != Path(name):
+        note = f"{title} has no run of seed {seed} here (it has {_seeds(runs)}): comparing with its seed {run.record.seed}."
+    return (run, title), note
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    return ", ".join(str(run.record.seed) for run in runs)
+
+
+def _runs_named(results: Path, name: str, dataset: str | None) -> tuple[Sequence[Run], str]:
+    """Runs of one row, the lowest seed first, and their title; one run where `name` is its folder."""
     folder = Path(name)
     if (folder / RUN_FILE).is_file():
         record = read_record(folder)
         if record.status != "complete":
             raise UsageError(f"a run must be complete to be shown, got status {record.status} in {folder}. Finish it.")
-        return Run(folder, record), record.title
+        return [Run(folder, record)], record.title
     groups = [group for group in group_runs(find_runs(results)) if dataset in (None, group.record.dataset)]
     named = list(zip(titles(groups), groups, strict=True))
     found = [pair for pair in named if name in (pair[0], pair[1].record.title)]
@@ -115,11 +149,7 @@ def find_run(results: Path, name: str, *, dataset: str | None = None, seed: int 
             f"{name!r} must name one row, got {len(found)}: {choices}. Give the whole title, --dataset, or a run folder."
         )
     title, group = found[0]
-    for run in group.runs:
-        if seed in (None, run.record.seed):
-            return run, title
-    seeds = ", ".join(str(run.record.seed) for run in group.runs)
-    raise UsageError(f"--seed must be one of those of {title} ({seeds}), got {seed}.")
+    return group.runs, title
 
 
 def build_showing(

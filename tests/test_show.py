@@ -17,7 +17,7 @@ from erc_bench.records import (
     run_folder,
     write_record,
 )
-from erc_bench.show import as_json, build_showing, find_run
+from erc_bench.show import as_json, build_showing, find_other, find_run
 from erc_bench.system import Context, Prediction
 
 Answer = Callable[[Target, str], str | None]
@@ -85,6 +85,27 @@ def test_the_lowest_seed_is_taken_unless_one_is_named(tmp_path: Path, sample: Da
     assert find_run(tmp_path, "parrot", seed=3)[0].record.seed == 3
     with pytest.raises(UsageError, match=r"must be one of those of parrot \(1, 2, 3\), got 7"):
         find_run(tmp_path, "parrot", seed=7)
+
+
+def test_a_row_to_compare_with_falls_back_to_its_lowest_seed_and_says_so(tmp_path: Path, sample: Dataset) -> None:
+    runs = {seed: make_run(tmp_path, sample, "parrot", gold, seed=seed) for seed in (3, 1)}
+    for asked, taken in ((None, 1), (3, 3), (7, 1)):
+        (run, title), note = find_other(tmp_path, "parrot", dataset="sample", seed=asked)
+        assert (run.record.seed, title) == (taken, "parrot")
+        assert note == (
+            "parrot has no run of seed 7 here (it has 1, 3): comparing with its seed 1." if asked == 7 else None
+        )
+    (run, _), note = find_other(tmp_path, str(runs[3].folder), dataset="sample", seed=7)
+    assert (run.folder, note) == (runs[3].folder, None)
+
+
+def test_options_that_contradict_a_run_folder_are_refused(tmp_path: Path, sample: Dataset) -> None:
+    folder = str(make_run(tmp_path, sample, "parrot", gold, seed=2).folder)
+    assert find_run(tmp_path, folder, dataset="sample", seed=2)[0].record.seed == 2
+    with pytest.raises(UsageError, match=r"--seed must be 2 for the run in .*, got 7\. Leave it out"):
+        find_run(tmp_path, folder, seed=7)
+    with pytest.raises(UsageError, match=r"--dataset must be sample for the run in .*, got dailydialog\. Leave it out"):
+        find_run(tmp_path, folder, dataset="dailydialog")
 
 
 def test_a_name_that_fits_several_rows_is_refused_with_their_titles(tmp_path: Path, sample: Dataset) -> None:

@@ -18,7 +18,8 @@ Examples:
 RUN is a run folder, or a row title or system name found in --results-dir. Dialogues are shown
 whole; `>` marks the utterances that the filters select. With --compare and no filter these are
 the utterances where exactly one of the two systems is right: `helped` where it is RUN, `hurt`
-where it is the other one. Labels a run did not give (--targets last) stand as a dash."""
+where it is the other one. Labels a run did not give (--targets last) stand as a dash. --seed is
+that of RUN; a row to compare with that has not got it gives its lowest seed, and a line says so."""
 
 
 @click.command(epilog=EPILOG)
@@ -51,11 +52,15 @@ def show(
     """Show dialogues with gold and predicted labels side by side."""
     from erc_bench.data import load_dataset
     from erc_bench.show import as_json as showing_as_json
-    from erc_bench.show import build_showing, find_run
+    from erc_bench.show import build_showing, find_other, find_run
 
     first = find_run(results_dir, run, dataset=dataset, seed=seed)
     name = first[0].record.dataset
-    other = find_run(results_dir, compare, dataset=name, seed=seed) if compare else None
+    other = None
+    if compare:
+        other, note = find_other(results_dir, compare, dataset=name, seed=seed)
+        if note:
+            click.echo(note, err=True)
     loaded = load_dataset(name, data_dir=data_dir)
     showing = build_showing(loaded, first, other, errors=errors, label=label, dialogue=dialogue)
     shown = showing.dialogues[:limit] if limit else showing.dialogues

@@ -63,6 +63,28 @@ def test_compare_marks_and_counts(results: Path) -> None:
     assert {name: marked.count(name) for name in ("helped", "hurt")} == {k: outcomes[k] for k in ("helped", "hurt")}
 
 
+def test_compare_with_a_row_that_has_not_the_seed_says_which_it_takes(results: Path, sample: Dataset) -> None:
+    prior = system_class("prior")
+    execute(RunRequest(prior, prior.Config(), sample, results, seed=1), SilentProgress())
+    arguments = ["show", "prior", "--compare", "constant", "--seed", "1", "--json", "--results-dir", str(results)]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    content = json.loads(result.stdout)
+    assert (content["run"]["seed"], content["other"]["seed"]) == (1, 0)
+    assert result.stderr == "constant has no run of seed 1 here (it has 0): comparing with its seed 0.\n"
+
+
+@pytest.mark.parametrize("option", [("--seed", "7"), ("--dataset", "dailydialog")])
+def test_exit_code_2_where_an_option_contradicts_the_folder(
+    results: Path, option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = next(results.glob("sample/constant/*/seed-0"))
+    with pytest.raises(SystemExit) as stop:
+        main(["show", str(folder), *option])
+    assert stop.value.code == 2
+    assert f"{option[0]} must be" in capsys.readouterr().err
+
+
 def test_markup_and_control_characters_in_texts_are_shown_as_text() -> None:
     from io import StringIO
 
