@@ -1,6 +1,7 @@
 """The architecture of the code released with the SEC paper, for the reproduction of its published number only.
 
-Written from a description of its shapes and settings, not from its code. Where it differs from the paper:
+No line of that code stands here; shapes and settings are facts about it, and where a constant below names a file, it is
+one of SiameseNetworks/code in github.com/B-Gendron/sentEmoContext. Where that architecture differs from the paper:
 
 - dialogues are cut at 15 utterances and filled up with Gaussian vectors that nothing masks, so that a dialogue is one
   vector of 15 * 384 = 5760 numbers;
@@ -8,16 +9,23 @@ Written from a description of its shapes and settings, not from its code. Where 
   of a batch, and never across the utterances of a dialogue;
 - no gradient reaches that layer. Optimisers skip parameters without a gradient (weight decay included), so after any
   number of epochs it holds its random initial values: "trained" and "untrained" embeddings are the same bits. What
-  training does change is the emotion classifier, in its pre-training on single utterances; the published number
-  never asks it.
+  training does change is the emotion classifier: in its pre-training on single utterances, and by the weighted
+  cross-entropy on contextual vectors in the main loop (`train_contextual` in main.py, SGD). The published number never
+  asks it.
 
 So `trained=false` and `trained=true` differ in how utterances get a label, which the published number does not
-involve: from the nearest class mean of the random encoder's vectors, or from the pre-trained classifier applied to
-them. Utterances beyond the fifteenth have no vector: their embedding is NaN and their answer is "no usable answer".
+involve: from the nearest class mean of the random encoder's vectors, or from the classifier applied to them. That
+classifier is pre-trained only: the cross-entropy steps of the main loop are not repeated. Its pre-training is a plain
+cross-entropy on logits; the released one weights it by the labels of the batch and applies it to probabilities
+(emo_pretraining.py). Utterances beyond the fifteenth have no vector: their embedding is NaN and their answer is "no
+usable answer".
 
-For an answer, a dialogue is put into a batch with 31 training dialogues that are always the same, so that it does not
-depend on which test dialogues are asked beside it; embeddings are computed as released, on batches of 32 test
-dialogues in order. Since the encoder is its seed, a saved model holds the seed and the SHA-256 of the weights.
+Embeddings are computed on batches of 32 test dialogues in order, the released training's batch size. The released
+loaders give validation and test dialogues one at a time (`eval_bsize` in main.py), so that nothing attends across
+dialogues when the published number is computed; docs/triplet-protocol.md has the scores of both. For an answer, a
+dialogue is put into a batch with 31 training dialogues that are always the same, so that it does not depend on which
+test dialogues are asked beside it. Since the encoder is its seed, a saved model holds the seed and the SHA-256 of the
+weights.
 """
 
 from __future__ import annotations
@@ -49,12 +57,12 @@ WIDTH = UTTERANCES * SENTENCE_DIM
 HEADS = 24
 FEED_FORWARD = 2048
 BATCH = 32
-# As long as a sentence embedding, which has length 1. The scale is not described: this one gives the scores that the
-# released encoder is known to give untrained (57.7 / 57.7 / 0.50 by triplets), components of variance 1 drown the
-# sentences (50.8 / 50.9 / 0.43, hardly above noise).
+# The released filling is Gaussian with mean 0.00022 and variance 0.0026048 = 1 / 383.9 (`add_sentencebert_random_vectors`
+# in utils.py), measured on sentence embeddings there: as long as one of them, which has length 1.
 FILLING_SCALE = SENTENCE_DIM**-0.5
-# The number of heads of the classifier is not known; it changes no parameter count.
-CLASSIFIER_HEADS = 8
+# In use in models.py, where 24 stands commented out; it changes no parameter count.
+CLASSIFIER_HEADS = 16
+CLASSIFIER_DROPOUT = 0.3
 CLASSIFIER_EPOCHS = 50
 CLASSIFIER_BATCH = 16
 CLASSIFIER_LEARNING_RATE = 5e-4
@@ -81,7 +89,9 @@ def new_classifier(labels: int) -> torch.nn.Sequential:
     """The released classifier from (batch, 1, 384) to (batch, 1, labels), 2,170,887 parameters for seven labels."""
     import torch
 
-    layer = torch.nn.TransformerEncoderLayer(SENTENCE_DIM, CLASSIFIER_HEADS, FEED_FORWARD, batch_first=True)
+    layer = torch.nn.TransformerEncoderLayer(
+        SENTENCE_DIM, CLASSIFIER_HEADS, FEED_FORWARD, CLASSIFIER_DROPOUT, batch_first=True
+    )
     return torch.nn.Sequential(layer, torch.nn.Linear(SENTENCE_DIM, labels))
 
 
@@ -91,8 +101,8 @@ class ReleasedConfig:
 
     trained: bool = option(
         False,
-        "Pre-train the classifier and label with it; false: the nearest class mean. Embeddings are the same in both: the "
-        "released training changes nothing in the encoder",
+        "Label with the classifier, pre-trained only: the cross-entropy steps of the main loop are not repeated; false: "
+        "the nearest class mean. Embeddings are the same in both: the released training changes nothing in the encoder",
     )
 
 
@@ -334,7 +344,7 @@ class SentEmoContextReleased(System):
     def report(self) -> Report:
         """What the settings mean, since the two words do not say it."""
         how = (
-            "labels come from the pre-trained classifier"
+            "labels come from the classifier, pre-trained only: the cross-entropy steps of the main loop are not repeated"
             if self.config.trained
             else "labels come from the nearest class mean of the random encoder's vectors"
         )

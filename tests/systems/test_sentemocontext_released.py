@@ -75,7 +75,10 @@ def test_its_parameters_are_those_of_the_released_model() -> None:
 
 
 def test_shapes_are_those_of_the_released_model() -> None:
-    encoder = new_encoder()
+    from torch.nn import MultiheadAttention
+
+    encoder, classifier = new_encoder(), new_classifier(7)
+    assert [(m.num_heads, m.dropout) for m in classifier.modules() if isinstance(m, MultiheadAttention)] == [(16, 0.3)]
     assert (encoder.self_attn.embed_dim, encoder.self_attn.num_heads) == (5760, 24)
     assert encoder.linear1.out_features == 2048
     assert (BATCH, UTTERANCES, WIDTH) == (32, 15, 15 * 384)
@@ -128,6 +131,7 @@ def test_the_filling_belongs_to_the_seed_and_the_dialogue(untrained: SentEmoCont
     assert not torch.equal(filling, untrained._flat(replace(short, id="another"))[2 * 384 :])
     lengths = filling.reshape(-1, 384).norm(dim=1)
     torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=0.2, rtol=0)
+    assert float(filling.var()) == pytest.approx(0.0026048, rel=0.1), "the variance of the released filling"
 
 
 def test_training_leaves_the_embeddings_as_they_were(
@@ -154,7 +158,7 @@ def test_training_teaches_the_classifier_and_it_gives_the_labels(
         guessed = trained._classifier(vectors.unsqueeze(1)).squeeze(1).argmax(dim=1).tolist()
     right = sum(small.labels.names[guess] == u.label for guess, u in zip(guessed, train, strict=True))
     assert right / len(train) > 0.5
-    assert "pre-trained classifier" in trained.report().notes[0]
+    assert "pre-trained only: the cross-entropy steps of the main loop are not repeated" in trained.report().notes[0]
     assert "nearest class mean" in untrained.report().notes[0]
 
 
