@@ -66,6 +66,50 @@ REAL = [
     ("So the last utterance must be joy.\n\nHere's a sample output of the code", None),
 ]
 
+# What it answered where a person would see a list, a greeting or a denial; none of these holds a word of a dialogue.
+REAL_LISTS = [
+    ("- Sad\n- Anger", None),
+    ("- Sad, Anger", None),
+    ("- Sadness\n- Hurt\n- Anger", None),
+    ("- Happy\n- Sadness\n- Uncertainty", None),
+    ("- Sad\n- Hurt\n- Sad\n- Anger\n- Disgust\n- No emotion", None),
+    ("- Bad\n- Bad\n- Bad\n- Sad\n- Jealous\n- Angry\n- Sad\n- Unhappy\n- Sadness", None),
+    ("- happy\n\n- sad\n\n- anger\n(No more emotion labels yet)", None),
+    ("- Happiness: joy\n- Sadness: sorrow\n- Disgust : dislike\n- Anger: anger\n- Surprise: surprise", None),
+    ("- Happiness: me glad\n- Sadness: me down\n- Anger : me angry\n- Frustration : me frust\n- Disgust :", None),
+    ("- Happiness: happy\n- Sadness: unhappy\n- Unhappiness: upset\n- Sadness: upset", None),
+    ("- Happiness: Happy\n- Sadness: Sad (not a word, but a sentiment)\n- Disgust: Disgust (not a word", None),
+    ("- Sad: sadness.\n- Hurt: hurt.\n- Anger: anger.\n- Frustration: frustration.\n- Shock: shock.", None),
+    ("- Happy: happy\n- Sad: Sad: sad", None),
+    ("- Sad, Anguish\n- Sad, Fear\n- Sadness, Concern\n- Anger, Disgust\n- Fear, Concern\n- Fear", None),
+    ("- Laughs  \n- Laughs  \n- Laughs  \n- Laughter  \n- Laughter \n- Happiness, Sad", None),
+    ("happy, sorry, angry, sad, disgusted, sadness", None),
+    (
+        "This utterance has the following emotional labels based on the given context: happiness (1), sadness (1), "
+        "anger (1), surprise (1), fear (",
+        None,
+    ),
+    (
+        "This utterance involves a mix of emotions: happiness (happiness), sadness (sorrowfulness), fear (fearful), "
+        "anger (anger), shock (",
+        None,
+    ),
+    (
+        "The correct response is the appropriate emotion to describe the utterance using only one of the following "
+        "labels: happiness,",
+        None,
+    ),
+    ("- Happy smile", None),
+    ("- Joy, Happiness", "happiness"),
+    ("- Excitement, joy, happiness, joy, happiness", "happiness"),
+    ("- Happy: happiness", "happiness"),
+    ("- Happiness (happy)", "happiness"),
+    ('- The right answer is "Happy"', "happiness"),
+    ("- Disgust\n- Excitement", "disgust"),
+    ("- Disgust , not anger , sadness , no emotion", "disgust"),
+    ("It sounds to be sad and sad.", None),
+]
+
 # Shapes that bigger chat models are known for, written for this test.
 SHAPES = [
     ("no emotion", "no emotion"),
@@ -86,12 +130,32 @@ SHAPES = [
     ("It isn't happiness but fear.", "fear"),
     ("Predicted label : no emotion\n\nExplanation: there is no anger or fear in it.", "no emotion"),
     ("The answer is: happiness. The answer is: sadness.", "happiness"),
+    ("The emotion cannot be anger.", None),
+    ("The answer should not be anger.", None),
+    ("The label must never be anger.", None),
+    ("The emotion cannot be anger, so the answer must be fear.", "fear"),
+    ("The answer is not: anger.", None),
+    ("There is no anger or fear in it.", None),
+    ("It is not anger or fear but sadness.", "sadness"),
+    ("Happy birthday to you!", None),
+    ("Happy to help! The emotion is anger.", "anger"),
+    ("Happy!", "happiness"),
+    ("(Sad)", "sadness"),
+    ("The appropriate emotion to return is: happiness.", "happiness"),
+    ("If I had to choose, the emotion is anger.", "anger"),
+    ("I cannot say whether the emotion is anger.", None),
+    ("The mood is sadness, and not fear.", "sadness"),
+    ("* Sadness\n* Hurt\n* Anger", None),
+    ("1. Sadness\n2. Hurt\n3. Anger", None),
+    ("Anger. Why not the others:\n- Sadness has no reason here.\n- Fear would need a threat.", "anger"),
+    ("Anger: the speaker shouts at once", "anger"),
+    ("The emotion is anger and", None),
     ("unhappiness", None),
     ("fearless", None),
 ]
 
 
-@pytest.mark.parametrize(("answer", "label"), REAL + SHAPES)
+@pytest.mark.parametrize(("answer", "label"), REAL + REAL_LISTS + SHAPES)
 def test_answers_are_parsed_by_the_written_rules(answer: str, label: str | None) -> None:
     assert parse_answer(answer, DAILYDIALOG_LABELS) == label
 
