@@ -93,7 +93,8 @@ def _introduction(found: Measurements) -> tuple[str, ...]:
         f"Published: as printed by {SOURCE}. Measured: computed from the run records of this folder and from the dataset "
         f"{dataset.name} (content SHA-256 {dataset.fingerprint[:12]}…: {sizes}). F1 in percent; * without the neutral label. "
         "Brackets are 95% intervals over dialogues, ± is a standard deviation over resamplings and seeds. A dash in a "
-        "measured column says that no run fills it; the commands that would are listed under each table.",
+        "measured column says that nothing was measured for it here. Where a run or a file would fill a row, it is listed "
+        "under the table, and so is every row in which another configuration stands in for the one that the paper has.",
     ]
     if dataset.name != PUBLISHED_ON:
         paragraphs.append(

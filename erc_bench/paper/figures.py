@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from erc_bench.domain import SPLITS, Dataset
-from erc_bench.paper.measure import Measurements, Scored, Value
+from erc_bench.paper.measure import Measurements, Protocol, Scored, Value
 from erc_bench.paper.model import Column, Line, Table
 from erc_bench.paper.published import paper_tables
 from erc_bench.paper.tables import AS_DESCRIBED, SEC
@@ -28,30 +28,14 @@ COLOURS = ("#1f5a8a", "#7fa8c9", "#c98a1b")
 
 
 def confusions(found: Measurements) -> list[tuple[str, str, Scored | None, str]]:
-    """The panels of Figure 3: heading, protocol, what was measured (None without a run), the command that makes it."""
-    tables = paper_tables()
-    released, described = tables.counterparts[SEC], tables.counterparts[AS_DESCRIBED]
-    name = found.dataset.name
-    return [
-        (
-            "System as described, every utterance",
-            "utterance",
-            found.score(found.counterpart(described), "utterance"),
-            described.command(name),
-        ),
-        (
-            "System as described, random triplets",
-            "triplet",
-            found.score(found.counterpart(described), "triplet"),
-            described.command(name),
-        ),
-        (
-            "Released code, random triplets",
-            "triplet",
-            found.score(found.counterpart(released), "triplet"),
-            released.command(name),
-        ),
+    """The panels of Figure 3: heading, protocol, what was measured (None without a run), the command still wanted."""
+    counterparts = paper_tables().counterparts
+    panels: list[tuple[str, Protocol, str]] = [
+        ("System as described, every utterance", "utterance", AS_DESCRIBED),
+        ("System as described, random triplets", "triplet", AS_DESCRIBED),
+        ("Released code, random triplets", "triplet", SEC),
     ]
+    return [(heading, protocol, *found.standing_for(counterparts[key], protocol)) for heading, protocol, key in panels]
 
 
 def figure_3(found: Measurements) -> Table:
@@ -77,7 +61,7 @@ def figure_3(found: Measurements) -> Table:
                     published,
                     measured,
                     scored.measured_by if scored else "",
-                    "" if scored else command,
+                    command,
                 )
             )
     notes = (

@@ -108,6 +108,17 @@ class Measurements:
         fits = [(fit, row) for row in self.rows if (fit := wanted.fit(row.group.record)) is not None]
         return min(fits, key=lambda pair: pair[0])[1] if fits else None
 
+    def standing_for(self, wanted: Counterpart, protocol: Protocol) -> tuple[Scored | None, str]:
+        """What stands for a row of the paper, and the command that is still wanted.
+
+        The command is empty where the wanted configuration itself was measured; it is there where nothing was, and
+        where an alternative stands in.
+        """
+        row = self.counterpart(wanted)
+        scored = self.score(row, protocol)
+        fit = wanted.fit(row.group.record) if row else None
+        return scored, "" if scored and fit and fit[0] == 0 else wanted.command(self.dataset.name)
+
     def named(self, system: str) -> NamedGroup | None:
         """The row of predictions made elsewhere that were scored under this name."""
         return next((row for row in self.rows if row.group.record.system == system), None)

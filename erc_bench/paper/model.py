@@ -26,7 +26,8 @@ class Line:
     """One row of a table.
 
     `published` holds cells as the paper prints them, `measured` numbers or text; both by column. `measured_by` says what
-    was measured; where nothing was, `missing` says what would fill the dash: a command, or why there is none.
+    was measured; where nothing was, `missing` says what would fill the dash: a command, or why there is none. Beside
+    measured cells, `missing` is the command of the configuration that another one stands in for.
     """
 
     block: str
@@ -92,7 +93,7 @@ def scored_line(
     published: Mapping[str, str] | None = None,
     missing: str = "",
 ) -> Line:
-    """A line of scores; without a measurement it says what would fill it."""
+    """A line of scores; `missing` is the command that is still wanted, empty where there is none."""
     measured = {column.name: scored.values[column.name] for column in columns} if scored else {}
     return Line(
         block,
@@ -101,5 +102,5 @@ def scored_line(
         published or {},
         measured,
         scored.measured_by if scored else "",
-        "" if scored else missing,
+        missing,
     )

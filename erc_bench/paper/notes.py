@@ -8,6 +8,7 @@ import numpy as np
 
 from erc_bench import metrics
 from erc_bench.board.published import PublishedResult
+from erc_bench.board.words import score_text
 from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
 from erc_bench.paper.measure import Measurements, of_matrix
 from erc_bench.paper.published import PaperTables, ScoreName, paper_tables
@@ -57,6 +58,10 @@ def _table_2(found: Measurements, results: dict[str, PublishedResult]) -> Iterat
     yield f"Reported before the paper and not in its table: {listed}."
     yield _falcon(found, results)
     yield _mcc_of_7b(tables)
+    yield (
+        "Rows of the literature have no system here: FILE holds predictions made with their own code, whose row takes the "
+        "published name with a hyphen for each space."
+    )
 
 
 def _seven_label_example(found: Measurements) -> str:
@@ -90,8 +95,13 @@ def _mcc_of_7b(tables: PaperTables) -> str:
     value = of_matrix(tables.confusion("Llama2-7b"), DAILYDIALOG_LABELS)["mcc"].value
     return (
         f"Llama2-7b: the paper prints an MCC of {printed:.2f}; its released confusion matrix gives {value:.3f} (F1 scores "
-        "follow from the matrix as printed)."
+        f"follow from the matrix as printed), and the released mean over ten runs is {_ten_runs(tables, 'Llama2-7b')}."
     )
+
+
+def _ten_runs(tables: PaperTables, name: str) -> str:
+    found = tables.ten_run_mcc[name]
+    return f"{score_text('mcc', found.mean)} ± {score_text('mcc', found.deviation)}"
 
 
 def table_3(dataset: Dataset) -> tuple[str, ...]:
@@ -153,6 +163,8 @@ def table_5(found: Measurements, tables: PaperTables) -> tuple[str, ...]:
     labels = DAILYDIALOG_LABELS
     lines = []
     for name in tables.confusions:
+        if "precision" not in tables.row("table_5", name):
+            continue
         p, r, micro, macro = (
             tables.number("table_5", name, key) for key in ("precision", "recall", "micro_f1", "macro_f1")
         )
@@ -173,7 +185,29 @@ def table_5(found: Measurements, tables: PaperTables) -> tuple[str, ...]:
     lines.append(
         f"No last turn has the label {_listed(fear)}: it scores 0 in every macro F1 of this table, as in scikit-learn."
     )
-    return (*lines, _mcc_of_7b(tables), _constant_here(found))
+    means = "; ".join(f"{name} {_ten_runs(tables, name)}" for name in tables.ten_run_mcc)
+    return (
+        *lines,
+        _mcc_of_7b(tables),
+        f"MCC over ten runs as released, mean ± standard deviation: {means}. The released confusion matrices are of one run.",
+        _falcon_answers(tables),
+        _constant_here(found),
+    )
+
+
+def _falcon_answers(tables: PaperTables) -> str:
+    labels, confusion = DAILYDIALOG_LABELS, tables.confusion("Falcon-7b")
+    answers = dict(zip(labels.names, confusion.sum(axis=0).tolist(), strict=False))
+    others = _listed([f"{count} {name}" for name, count in answers.items() if count and name != "happiness"])
+    values = of_matrix(confusion, labels)
+    printed = " / ".join(
+        f"{tables.number('table_5', 'Falcon-7b', name):.2f}" for name in ("macro_f1", "micro_f1", "mcc")
+    )
+    return (
+        f"Falcon-7b: in the released confusion matrix {answers['happiness']} of {confusion.sum():,} answers are happiness "
+        f"({others} besides). It gives macro F1 {values['macro_f1'].value:.2f}, micro F1 {values['micro_f1'].value:.2f} and "
+        f"MCC {values['mcc'].value:.3f}; the table prints {printed}."
+    )
 
 
 def _constant_here(found: Measurements) -> str:

@@ -25,6 +25,8 @@ Number = Annotated[str, Field(pattern=r"^\d[\d,]*(\.\d+)?$")]
 Text = Annotated[str, Field(min_length=1)]
 ScoreName = Literal["precision", "recall", "f1", "support", "macro_f1", "micro_f1", "mcc"]
 SizeName = Literal["sequence", "tokens", "dimensions", "size", "parameters", "layers"]
+PATH = "PATH"
+"""The value of a setting that names a file: the command prints it as a placeholder, and any file fits."""
 
 
 Settings = dict[str, bool | int | float | str]
@@ -33,7 +35,8 @@ Settings = dict[str, bool | int | float | str]
 class Counterpart(BaseModel):
     """The configuration that stands for a row of the paper, and the seeds of its command.
 
-    `alternatives` are settings that stand for it as well, in order, where no run has the first ones.
+    `alternatives` are settings that stand in for it, in order, where no run has the first ones; a table that shows such
+    a run says so.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,38 +50,65 @@ class Counterpart(BaseModel):
     def fit(self, record: RunRecord) -> tuple[int, bool] | None:
         """How well a run stands for the row, lowest best; None if it does not.
 
-        Settings must be exactly these; a run that labelled all utterances also labelled the last ones.
+        Settings must be exactly these, but for the files they name; a run that labelled all utterances also labelled
+        the last ones.
         """
-        accepted = (self.settings, *self.alternatives)
-        if (
-            record.system != self.system
-            or record.targets not in ("all", self.targets)
-            or record.settings not in accepted
-        ):
+        if record.system != self.system or record.targets not in ("all", self.targets):
             return None
-        return accepted.index(record.settings), record.targets != self.targets
+        for position, settings in enumerate((self.settings, *self.alternatives)):
+            files_aside = {
+                name: PATH if settings.get(name) == PATH else value for name, value in record.settings.items()
+            }
+            if files_aside == settings:
+                return position, record.targets != self.targets
+        return None
+
+    @property
+    def title(self) -> str:
+        """What the row of such a run is called."""
+        settings = ", ".join(f"{name}={_shown(value)}" for name, value in self.settings.items())
+        return f"{self.system} ({settings})" if settings else self.system
 
     def command(self, dataset: str) -> str:
         """The command that makes its runs."""
         parts = ["erc-bench run", f"--system {self.system}"]
-        parts += [f"--set {name}={str(value).lower()}" for name, value in self.settings.items()]
+        parts += [f"--set {name}={_shown(value)}" for name, value in self.settings.items()]
         parts += [f"--targets {self.targets}"] * (self.targets != "all")
         parts += [f"--dataset {dataset}"] * (dataset != "dailydialog")
         return " ".join([*parts, f"--seeds {self.seeds}"])
 
 
+def _shown(value: bool | int | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class TenRuns(BaseModel):
+    """Mean and standard deviation of a score over the ten released runs of a language model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mean: float
+    deviation: Annotated[float, Field(ge=0)]
+
+
 class PaperTables(BaseModel):
-    """Tables 1 and 3 to 6 of the paper, by row and column; `confusions` are of the released language-model runs."""
+    """Tables 1 and 3 to 6 of the paper, by row and column.
+
+    `expected` are configurations that the paper compares without a row of their own in Table 2. `confusions` (of one run)
+    and `ten_run_mcc` are of the language-model runs released with the code, commit 0358008, folder LLMs/results.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     counterparts: dict[str, Counterpart]
+    expected: tuple[Counterpart, ...]
     table_1: dict[str, Text]
     table_3: dict[str, dict[ScoreName, Number]]
     table_4: dict[str, dict[ScoreName, Number]]
     table_5: dict[str, dict[ScoreName, Number]]
     table_6: dict[str, dict[SizeName, Text]]
     confusions: dict[str, list[list[int]]]
+    ten_run_mcc: dict[str, TenRuns]
     s_page_in_the_text: Number
 
     def confusion(self, name: str) -> NDArray[np.int64]:

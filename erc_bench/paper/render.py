@@ -64,9 +64,26 @@ def fillers(table: Table) -> list[tuple[str, list[str]]]:
     """What would fill the dashes, with the rows it would fill."""
     found: dict[str, list[str]] = {}
     for line in table.lines:
-        if line.missing and line.name not in found.setdefault(line.missing, []):
+        if line.missing and not line.measured and line.name not in found.setdefault(line.missing, []):
             found[line.missing].append(line.name)
     return list(found.items())
+
+
+def stand_ins(table: Table) -> list[tuple[str, str, list[str]]]:
+    """Where another configuration stands in: what was measured, the command that is wanted, and the rows.
+
+    A block whose lines all share one is named instead of its lines.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for block, lines in blocks(table):
+        kinds = {(line.measured_by, line.missing if line.measured else "") for line in lines}
+        for line in lines:
+            if line.measured and line.missing:
+                rows = found.setdefault((line.measured_by, line.missing), [])
+                name = block if block and len(kinds) == 1 and len(lines) > 1 else line.name
+                if name not in rows:
+                    rows.append(name)
+    return [(measured_by, what, rows) for (measured_by, what), rows in found.items()]
 
 
 def render_markdown(tables: Sequence[Table], introduction: Sequence[str], pictures: Sequence[str]) -> str:
@@ -79,6 +96,13 @@ def render_markdown(tables: Sequence[Table], introduction: Sequence[str], pictur
         if missing:
             lines = [f"- {escaped(', '.join(rows))}: {_filler(what)}" for what, rows in missing]
             parts.append("\n".join(["What would fill the dashes:", "", *lines]))
+        others = stand_ins(table)
+        if others:
+            lines = [
+                f"- {escaped(', '.join(rows))}: {escaped(by)}, until there is a run of {_filler(what)}"
+                for by, what, rows in others
+            ]
+            parts.append("\n".join(["Where another configuration stands in:", "", *lines]))
         if table.notes:
             parts.append("\n".join(["Notes:", "", *(f"- {escaped(note)}" for note in table.notes)]))
     return "\n\n".join(parts) + "\n"
@@ -180,5 +204,7 @@ def print_tables(tables: Sequence[Table], introduction: Sequence[str], file: Tex
         console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
         for what, rows in fillers(table):
             say(f"to fill {', '.join(rows)}: {what}", "dim")
+        for by, what, rows in stand_ins(table):
+            say(f"stands in for {', '.join(rows)}: {by}, until there is a run of {what}", "dim")
         for note in table.notes:
             say(f"note: {note}")

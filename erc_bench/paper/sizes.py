@@ -227,9 +227,9 @@ def _notes() -> tuple[str, ...]:
         "604.8 MB. The frozen sentence encoder comes on top of both.",
         "Sequence length, dimensions and layers of the published SentEmoContext row are those of its sentence encoder "
         "all-MiniLM-L6-v2; the released code has one encoder layer over the dialogue.",
-        "Sizes are those of the weight files in MiB (2^20 bytes); the published ones are rounded and depend on the number "
-        "format. For the Llama models the published dimension, 11008, is the feed-forward width of the 7B model and not its "
-        "embedding width.",
+        "Measured sizes are in MiB (2^20 bytes): of the pre-trained models those of the weight files, of both SentEmoContext "
+        f"rows {FLOAT32} bytes a parameter (float32). The published ones are rounded and depend on the number format. For the "
+        "Llama models the published dimension, 11008, is the feed-forward width of the 7B model and not its embedding width.",
         "Tokens of the pre-trained models are stated by their publishers and not measured. For SentEmoContext the words of "
         "the training split, separated by white space, stand beside the published number.",
     )

@@ -15,10 +15,6 @@ SEC = "SentEmoContext"
 AS_DESCRIBED = "SentEmoContext, as described"
 NOT_IN_TABLE = "not in Table 2"
 PUBLISHED_ON = "dailydialog"
-ELSEWHERE = (
-    "no system here; predictions made elsewhere fill it, with erc-bench score FILE --name NAME, NAME being the row without "
-    "its reference"
-)
 SCORES = (
     Column("macro_f1", "macro F1*", "percent"),
     Column("micro_f1", "micro F1*", "percent"),
@@ -70,7 +66,7 @@ def table_2(found: Measurements) -> Table:
         *_published_lines(found, in_table=True),
         *_ours(found),
         *_published_lines(found, in_table=False),
-        *_measured_lines(found, "utterance", "Measured here, every utterance"),
+        *_utterance_lines(found),
         *_triplet_lines(found),
     ]
     return Table(
@@ -97,12 +93,21 @@ def _published_line(
 ) -> Line:
     counterpart = paper_tables().counterparts.get(system)
     if counterpart is None:
-        scored = found.score(found.named(system), protocol)
-        missing = ELSEWHERE
+        scored = found.score(found.named(score_name(system)), protocol)
+        missing = "" if scored else _score_command(system, found.dataset.name)
     else:
-        scored = found.score(found.counterpart(counterpart), protocol)
-        missing = counterpart.command(found.dataset.name)
+        scored, missing = found.standing_for(counterpart, protocol)
     return scored_line(block, name, protocol, scored, SCORES, published=cells, missing=missing)
+
+
+def score_name(system: str) -> str:
+    """The name under which predictions of a published system are scored here: names of rows have no spaces."""
+    return system.replace(" ", "-")
+
+
+def _score_command(system: str, dataset: str) -> str:
+    command = f"erc-bench score FILE --name {score_name(system)}"
+    return command if dataset == PUBLISHED_ON else f"{command} --dataset {dataset}"
 
 
 def _cells(result: PublishedResult) -> dict[str, str]:
@@ -118,8 +123,8 @@ def _ours(found: Measurements) -> Iterator[Line]:
     for title, key in ((f"{SEC}, released code", SEC), (AS_DESCRIBED, AS_DESCRIBED)):
         counterpart = tables.counterparts[key]
         for protocol in ["utterance"] if key == SEC else ["utterance", "triplet"]:
-            scored = found.score(found.counterpart(counterpart), "triplet" if protocol == "triplet" else "utterance")
-            yield scored_line("Ours", title, protocol, scored, SCORES, missing=counterpart.command(found.dataset.name))
+            scored, missing = found.standing_for(counterpart, "triplet" if protocol == "triplet" else "utterance")
+            yield scored_line("Ours", title, protocol, scored, SCORES, missing=missing)
 
 
 def _measured_lines(found: Measurements, protocol: Protocol, block: str) -> Iterator[Line]:
@@ -127,11 +132,25 @@ def _measured_lines(found: Measurements, protocol: Protocol, block: str) -> Iter
         yield scored_line(block, scored.title, protocol, scored, SCORES)
 
 
+def _expected_lines(found: Measurements, protocol: Protocol, block: str) -> Iterator[Line]:
+    for counterpart in paper_tables().expected:
+        scored, missing = found.standing_for(counterpart, protocol)
+        if scored is None:
+            yield scored_line(block, counterpart.title, protocol, None, SCORES, missing=missing)
+
+
+def _utterance_lines(found: Measurements) -> Iterator[Line]:
+    block = "Measured here, every utterance"
+    yield from _measured_lines(found, "utterance", block)
+    yield from _expected_lines(found, "utterance", block)
+
+
 def _triplet_lines(found: Measurements) -> Iterator[Line]:
     block = "Measured here, random triplets (as the released code scores) with their controls"
     yield from _measured_lines(found, "triplet", block)
     for scored in found.controls():
         yield scored_line(block, scored.title, "triplet", scored, SCORES)
+    yield from _expected_lines(found, "triplet", block)
 
 
 def table_3(found: Measurements) -> Table:
@@ -143,7 +162,7 @@ def table_3(found: Measurements) -> Table:
         ("Every utterance, system as described", AS_DESCRIBED, "utterance"),
     ):
         counterpart = tables.counterparts[key]
-        scored = found.score(found.counterpart(counterpart), "triplet" if protocol == "triplet" else "utterance")
+        scored, missing = found.standing_for(counterpart, "triplet" if protocol == "triplet" else "utterance")
         for label in found.dataset.labels.names:
             published = tables.row("table_3", label) if key == SEC else {}
             measured = scored.per_label[label] if scored else {}
@@ -155,7 +174,7 @@ def table_3(found: Measurements) -> Table:
                     published,
                     {name: Value(value) for name, value in measured.items()},
                     scored.measured_by if scored else "",
-                    "" if scored else counterpart.command(found.dataset.name),
+                    missing,
                 )
             )
     title = "Table 3: emotion prediction by label (shares; support is a mean over resamplings and seeds)"
@@ -185,8 +204,7 @@ def _table_4_line(
     chosen: Protocol = (
         "triplet" if protocol == "triplet" else "utterance" if protocol == "utterance" else "emotional utterances"
     )
-    scored = found.score(found.counterpart(counterpart), chosen)
-    missing = counterpart.command(found.dataset.name)
+    scored, missing = found.standing_for(counterpart, chosen)
     return scored_line(block, name, protocol, scored, SCORES, published=published, missing=missing)
 
 
@@ -196,8 +214,7 @@ def table_5(found: Measurements) -> Table:
     lines = []
     for name in tables.table_5:
         counterpart = tables.counterparts[name]
-        scored = found.score(found.counterpart(counterpart), "last-turn")
-        missing = counterpart.command(found.dataset.name)
+        scored, missing = found.standing_for(counterpart, "last-turn")
         lines.append(
             scored_line(
                 "As published",

@@ -71,7 +71,7 @@ def test_released_confusions_cover_the_last_turns_of_the_test_split() -> None:
 
 
 def test_counterparts_are_configurations_of_registered_systems() -> None:
-    for counterpart in paper_tables().counterparts.values():
+    for counterpart in (*paper_tables().counterparts.values(), *paper_tables().expected):
         system = system_class(counterpart.system)
         for settings in (counterpart.settings, *counterpart.alternatives):
             config = build_config(system.Config, settings, owner=counterpart.system)
@@ -86,6 +86,20 @@ def test_a_counterpart_is_found_by_exactly_its_settings() -> None:
     assert wanted.fit(record(settings={"chat": False, "parser": "released"})) is None
     assert wanted.fit(record(settings={"chat": False}, system="llama2-13b")) is None
     assert Counterpart(system="llama2-7b").fit(record()) is None
+
+
+def test_a_setting_that_names_a_file_fits_any_file() -> None:
+    wanted = Counterpart(system="isolated-linear", settings={"vectors": "PATH"})
+    assert wanted.title == "isolated-linear (vectors=PATH)"
+    assert wanted.command("dailydialog") == "erc-bench run --system isolated-linear --set vectors=PATH --seeds 0"
+
+    def fit(**settings: Any) -> tuple[int, bool] | None:
+        return wanted.fit(record(system="isolated-linear", targets="all", settings=settings))
+
+    assert fit(vectors="wiki.vec") == (0, False)
+    assert fit() is None
+    assert fit(vectors="wiki.vec", margin=2.0) is None
+    assert fit(margin="PATH") is None
 
 
 def test_the_command_of_a_counterpart() -> None:
@@ -103,6 +117,7 @@ def test_the_command_of_a_counterpart() -> None:
         (("table_5", "Llama2-7b", "accuracy"), "3"),
         (("counterparts", "Llama2-7b", "targets"), "first"),
         (("confusions", "Llama2-7b"), "none"),
+        (("ten_run_mcc", "Falcon-7b", "deviation"), "-0.1"),
     ],
 )
 def test_a_damaged_file_is_refused(path: tuple[str, ...], value: str) -> None:

@@ -87,6 +87,7 @@ def test_table_6_measures_what_is_there(
     assert rows["SentEmoContext, released code"].measured["parameters"] == "158,528,135"
     assert rows["SentEmoContext, released code"].measured["size"] == "604.7 MiB"
     assert rows["SentEmoContext, as described"].measured["parameters"] == "1,234"
+    assert any("of both SentEmoContext rows 4 bytes a parameter" in note for note in table.notes)
     assert rows["SentEmoContext, as described"].measured_by == "sentemocontext, seed 0, encoder included"
 
 

@@ -11,7 +11,9 @@ from erc_bench.paper.figures import figure_3, figure_4
 from erc_bench.paper.measure import Measurements, Value
 from erc_bench.paper.model import Line, Table
 from erc_bench.paper.published import paper_tables
+from erc_bench.paper.render import fillers, render_markdown, stand_ins
 from erc_bench.paper.tables import SEC, table_1, table_2, table_3, table_4, table_5
+from erc_bench.predictions_file import check_name
 
 if TYPE_CHECKING:
     from .conftest import MakeRun
@@ -76,9 +78,70 @@ def test_measured_rows_stand_under_their_protocol_best_first(make_run: MakeRun, 
     runs = [make_run("worse", wrong=2), make_run("better", wrong=9), make_run("last", targets="last", wrong=2)]
     found = Measurements(sample, runs)
     block = lines(table_2(found), block="Measured here, every utterance")
-    assert [line.name for line in block] == ["better", "worse"]
+    assert [line.name for line in block if line.measured] == ["better", "worse"]
+    assert all(line.measured for line in block[:2])
     block = lines(table_5(found), block="Measured here")
     assert {line.name for line in block} == {"better", "worse", "last (targets=last)"}
+
+
+def test_what_the_paper_compares_has_a_line_with_its_command_until_it_has_a_run(
+    make_run: MakeRun, sample: Dataset
+) -> None:
+    blocks = ("Measured here, every utterance", "Measured here, random triplets")
+    without = table_2(Measurements(sample, []))
+    for block in blocks:
+        commands = [line.missing for line in lines(without, block=block) if line.missing]
+        assert commands == [
+            "erc-bench run --system sentemocontext-mpnet --dataset sample --seeds 0-9",
+            "erc-bench run --system sentemocontext-roberta --dataset sample --seeds 0-9",
+            "erc-bench run --system isolated-linear --set vectors=PATH --dataset sample --seeds 0-9",
+            "erc-bench run --system isolated-lstm --set vectors=PATH --dataset sample --seeds 0-9",
+        ]
+    runs = [
+        make_run("sentemocontext-mpnet", embeds=True),
+        make_run("isolated-linear", embeds=True, settings={"vectors": "wiki-news-300d-1M.vec"}),
+    ]
+    filled = table_2(Measurements(sample, runs))
+    for block in blocks:
+        names = [line.name for line in lines(filled, block=block) if line.missing]
+        assert names == ["sentemocontext-roberta", "isolated-lstm (vectors=PATH)"]
+
+
+def test_rows_of_the_literature_print_a_name_that_can_be_scored_and_is_found(
+    make_run: MakeRun, sample: Dataset
+) -> None:
+    for line in table_2(Measurements(sample, [])).lines:
+        if line.missing.startswith("erc-bench score FILE --name "):
+            check_name(line.missing.split()[4])
+    found = Measurements(sample, [make_run("Sentic-GAT", evidence="predictions")])
+    assert lines(table_2(found), name="Sentic GAT")[0].measured_by == "Sentic-GAT, seed 0"
+
+
+def test_a_row_in_which_another_configuration_stands_in_says_so(make_run: MakeRun, sample: Dataset) -> None:
+    settings: dict[str, bool | str] = {"labels": "emotions"}
+    runs = [make_run("minilm-classifier", settings=settings), make_run("sentemocontext-released", embeds=True)]
+    found = Measurements(sample, runs)
+    classifier = lines(table_4(found), block="As published", name="all-MiniLM-L6-v2")[0]
+    wanted = "erc-bench run --system minilm-classifier --set labels=emotions --set fine_tune=true --dataset sample --seeds 0-9"
+    assert classifier.measured
+    assert classifier.missing == wanted
+    table = table_4(found)
+    assert ("minilm-classifier (labels=emotions), seed 0", wanted, ["all-MiniLM-L6-v2"]) in stand_ins(table)
+    assert "all-MiniLM-L6-v2" not in [name for _, rows in fillers(table) for name in rows]
+    text = render_markdown([table], [], [])
+    assert (
+        f"- all-MiniLM-L6-v2: minilm-classifier (labels=emotions), seed 0, until there is a run of `{wanted}`" in text
+    )
+    assert [rows for _, _, rows in stand_ins(table_3(found))] == [["Random triplets, as published"]]
+    assert [rows for _, _, rows in stand_ins(figure_3(found))] == [["Released code, random triplets"]]
+
+    runs += [
+        make_run("minilm-classifier", settings=settings | {"fine_tune": True}, wrong=5),
+        make_run("sentemocontext-released", embeds=True, settings={"trained": True}),
+    ]
+    found = Measurements(sample, runs)
+    for table in (table_2(found), table_3(found), table_4(found), figure_3(found)):
+        assert stand_ins(table) == []
 
 
 def test_the_controls_always_stand_beside_triplet_rows(make_run: MakeRun, sample: Dataset) -> None:
@@ -160,13 +223,17 @@ def test_notes_on_the_real_dataset(dailydialog: Dataset) -> None:
 
 
 def test_table_5_notes_carry_their_arithmetic(sample: Dataset) -> None:
-    small, large, fear, mcc, _ = notes.table_5(Measurements(sample, []), paper_tables())
+    small, large, fear, mcc, ten_runs, falcon, _ = notes.table_5(Measurements(sample, []), paper_tables())
     assert "2 × 26.77 × 24.77 / (26.77 + 24.77) = 25.73" in small
     assert "P is 81/323 = 25.08 and R 81/327 = 24.77" in small
     assert "= 46.92" in large
     assert "P is 273/932 = 29.29" in large
     assert "the label fear" in fear
     assert "prints an MCC of 0.08; its released confusion matrix gives 0.008" in mcc
+    assert "the released mean over ten runs is −0.001 ± 0.024" in mcc
+    assert "Llama2-7b −0.001 ± 0.024; Llama2-13b 0.147 ± 0.011; Falcon-7b 0.004 ± 0.015" in ten_runs
+    assert "994 of 1,000 answers are happiness (1 no emotion and 5 sadness besides)" in falcon
+    assert "macro F1 7.41, micro F1 42.84 and MCC 0.026; the table prints 7.54 / 42.75 / 0.01" in falcon
 
 
 def test_the_seven_label_example_follows_from_the_run(make_run: MakeRun, sample: Dataset) -> None:
