@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import re
 import shlex
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
@@ -28,6 +30,7 @@ POLL_SECONDS = 0.5
 PROBE_TIMEOUT_SECONDS = 5.0
 TAIL_LINES = 12
 ERROR_LINE = re.compile(r"\b\w*(?:Error|Exception)\b:? ")
+PORT_WAIT_SECONDS = 3.0  # what the port of an ended server may take to become free
 NOISE = re.compile(r"nanobind|leaked|resource_tracker")
 
 
@@ -46,10 +49,38 @@ def root_url(endpoint: str) -> str:
     ValueError
         It is no http or https address.
     """
+    import httpx
+
     url = endpoint.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
-        raise ValueError(f"an endpoint must be an address such as http://localhost:8000, got {endpoint!r}")
+    reason = ""
+    try:
+        usable = re.fullmatch(r"https?://[^/\s]+(/\S*)?", url) is not None and urlsplit(url).port != 0
+        httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        usable, reason = False, f" ({error})"
+    if not usable:
+        raise ValueError(
+            f"an endpoint must be an address such as http://localhost:8000, got {public_url(endpoint)!r}{reason}"
+        )
     return url
+
+
+def public_url(url: str) -> str:
+    """An address as messages and records may show it: without a user's name and password."""
+    return re.sub(r"(?<=://)[^/\s]*@", "", url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def trusts_environment(url: str) -> bool:
+    """Whether HTTP_PROXY and its like may apply: never to this machine's own servers, which no proxy can reach."""
+    return not is_loopback(url)
 
 
 async def served_models(url: str, *, api_key: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> list[str] | None:
@@ -58,23 +89,31 @@ async def served_models(url: str, *, api_key: str, timeout: float = PROBE_TIMEOU
     Raises
     ------
     SystemFailedError
-        It answers, but refuses the key.
+        It answers, but refuses the key, or with something else than a list of models.
     """
     import httpx
 
+    headers = {"Authorization": f"Bearer {api_key}"}
     try:
-        async with httpx.AsyncClient(timeout=timeout, headers={"Authorization": f"Bearer {api_key}"}) as client:
+        async with httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=trusts_environment(url)) as client:
             response = await client.get(f"{url}/v1/models")
     except httpx.HTTPError:
         return None
     if response.status_code in (401, 403):
         raise SystemFailedError(
-            f"the server at {url} must accept the key in OPENAI_API_KEY, got status {response.status_code}. Set that "
-            "environment variable to a key of this server."
+            f"the server at {public_url(url)} must accept the key in OPENAI_API_KEY, got status {response.status_code}. "
+            "Set that environment variable to a key of this server."
         )
     if response.status_code != 200:
         return None
-    return [str(model["id"]) for model in response.json()["data"]]
+    try:
+        return [str(model["id"]) for model in response.json()["data"]]
+    except (ValueError, KeyError, TypeError):
+        said = " ".join(response.text.split())[:80]
+        raise SystemFailedError(
+            f"{public_url(url)}/v1/models must answer with a list of models as OpenAI's servers do, got {said!r}. Is it the "
+            "address of a model server?"
+        ) from None
 
 
 async def fetch_text(url: str, *, timeout: float = PROBE_TIMEOUT_SECONDS) -> str | None:
@@ -82,7 +121,7 @@ async def fetch_text(url: str, *, timeout: float = PROBE_TIMEOUT_SECONDS) -> str
     import httpx
 
     try:
-        async with httpx.AsyncClient(timeout=timeout) as client:
+        async with httpx.AsyncClient(timeout=timeout, trust_env=trusts_environment(url)) as client:
             response = await client.get(url)
     except httpx.HTTPError:
         return None
@@ -100,6 +139,8 @@ class ManagedServer:
         Where it will answer, without `/v1`.
     log
         File that its output is appended to.
+    api_key
+        Key that it asks for; a server that asks for none takes any.
     environment
         Variables set on top of the harness's own.
     explain
@@ -112,6 +153,7 @@ class ManagedServer:
         *,
         url: str,
         log: Path,
+        api_key: str = "EMPTY",
         environment: Mapping[str, str] | None = None,
         explain: Callable[[str], SystemFailedError | None] | None = None,
     ) -> None:
@@ -119,6 +161,7 @@ class ManagedServer:
         self.starts = 0
         self.start_seconds: list[float] = []
         self._environment = dict(environment or {})
+        self._api_key = api_key
         self._explain = explain
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._log_start = 0
@@ -134,13 +177,14 @@ class ManagedServer:
         Raises
         ------
         SystemFailedError
-            The command does not exist.
+            The command does not exist, or something else listens on the port: its answers would be measured instead.
         """
         self.stop()
         if shutil.which(self.command[0]) is None:
             raise SystemFailedError(
                 f"the server command must start with a program that exists, got {self.command[0]!r}."
             )
+        self._require_free_port()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._log_start = log.tell()
@@ -156,6 +200,24 @@ class ManagedServer:
             )
         self.starts += 1
 
+    def _require_free_port(self) -> None:
+        parts = urlsplit(self.url)
+        deadline = time.monotonic() + (PORT_WAIT_SECONDS if self.starts else 0)
+        while True:
+            try:
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger
+                    probe.bind((parts.hostname, parts.port))
+                    return
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    raise SystemFailedError(
+                        f"the port of the model server must be free, got {parts.port}: {error.strerror}. Give another with "
+                        "--set port=N, let a free one be taken (port=0), or use the server that runs there with --set "
+                        f"endpoint={self.url}."
+                    ) from None
+            time.sleep(0.1)
+
     async def wait_until_ready(self, *, timeout: float, progress: Progress) -> list[str]:
         """Wait until the server answers; returns the names of the models it offers.
 
@@ -169,7 +231,9 @@ class ManagedServer:
             while True:
                 if not self.running:
                     raise self._death()
-                models = await served_models(self.url, api_key="EMPTY")
+                models = await served_models(self.url, api_key=self._api_key)
+                if not self.running:
+                    raise self._death()  # whoever answered, it was not this server
                 now = time.monotonic()
                 task.advance(now - told)
                 told = now

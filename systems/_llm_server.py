@@ -8,13 +8,13 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from erc_bench.errors import ConfigError, MissingDependencyError, ModelUnavailableError, SystemFailedError
-from erc_bench.serving import ManagedServer, free_port
+from erc_bench.serving import ManagedServer, free_port, public_url
 from erc_bench.system import Runtime
 
 if TYPE_CHECKING:
@@ -22,12 +22,22 @@ if TYPE_CHECKING:
 
 MODELS_VARIABLE = "ERC_BENCH_MODELS"
 COMMAND_VARIABLE = "ERC_BENCH_VLLM"
+KEY_VARIABLE = "OPENAI_API_KEY"
+NO_KEY = "EMPTY"  # what vLLM's own examples send to a server without keys
+GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 DEFAULT_COMMAND = "vllm serve"
 DEFAULT_MODELS_FOLDER = "models"
 LOG_FILE = "server.log"
 BYTES_PER_PARAMETER = 2  # bfloat16
 HEADROOM = 1.15  # activations and a small KV cache on top of the weights
 GIB = 2**30
+
+# Arguments after which the size of the weights, or where they lie, is not what the name of the model says.
+OTHER_MEMORY = re.compile(
+    r"--(?:quantization|load-format|cpu-offload-gb|tensor-parallel-size|pipeline-parallel-size|nnodes|"
+    r"distributed-executor-backend)|-q|-tp|-pp|-n"
+)
+PLACEHOLDER_OF_PORT = "{port}"
 
 # Parameters of the checkpoints that the built-in systems name, embeddings included.
 PARAMETERS = {
@@ -51,6 +61,8 @@ NO_MEMORY = re.compile(
     re.I,
 )
 NO_CPU_SEEDS = re.compile(r"CPU Generator does not use offset")
+SECRET = re.compile(r"(?:^|[-_])key(?:$|[-_])|(?:^|[-_])(?:token|secret|password)$", re.I)
+MASK = "***"
 NO_MODULE = re.compile(r"No module named '?vllm|PackageNotFoundError: No package metadata was found for vllm")
 
 
@@ -92,6 +104,8 @@ def resolve_weights(model: str, *, offline: bool) -> str:
     given = Path(model).expanduser()
     if given.is_dir():
         return _checked(given)
+    if model.startswith(("/", "./", "../", "~")) and not given.is_file():  # some servers take a single file
+        raise _no_model(model)
     short = model.rpartition("/")[2].casefold()
     roots = [os.environ.get(MODELS_VARIABLE), DEFAULT_MODELS_FOLDER]
     for root in (Path(root).expanduser() for root in roots if root):
@@ -100,10 +114,22 @@ def resolve_weights(model: str, *, offline: bool) -> str:
                 return _checked(folder)
     if offline or os.environ.get("HF_HUB_OFFLINE") == "1":
         from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub.errors import HFValidationError
 
-        if not isinstance(try_to_load_from_cache(model, "config.json"), str):
+        try:
+            cached = try_to_load_from_cache(model, "config.json")
+        except HFValidationError:
+            raise _no_model(model) from None
+        if not isinstance(cached, str):
             raise _missing(model, "are not on this machine, and it is offline.")
     return model
+
+
+def _no_model(model: str) -> ModelUnavailableError:
+    return ModelUnavailableError(
+        f"model must be a folder that exists or a name on the hub (OWNER/NAME), got {model!r}. A folder is looked for as "
+        f"given and below {MODELS_VARIABLE} and ./{DEFAULT_MODELS_FOLDER}."
+    )
 
 
 def _checked(folder: Path) -> str:
@@ -143,10 +169,54 @@ def check_memory(model: str, machine: Hardware, *, tensor_parallel: int) -> None
     else:
         return
     if needed > have:
+        ways = "use a server elsewhere with --set endpoint=URL, or a smaller model: smollm2-135m."
+        if machine.accelerators:
+            ways = f"spread it over GPUs with --set tensor_parallel=N, {ways}"
         raise SystemFailedError(
-            f"{model} needs about {needed / GIB:.0f} GiB of memory, but {what} {have / GIB:.0f} GiB. Spread it over GPUs with "
-            "--set tensor_parallel=N, use a server elsewhere with --set endpoint=URL, or a smaller model: smollm2-135m."
+            f"{model} needs about {needed / GIB:.0f} GiB of memory, but {what} {have / GIB:.0f} GiB. {ways[0].upper()}{ways[1:]}"
         )
+
+
+def takes_usual_memory(command: Sequence[str]) -> bool:
+    """Whether a vLLM started with this command holds all weights on this machine, in 16 bits."""
+    return not any(OTHER_MEMORY.fullmatch(word.partition("=")[0].replace("_", "-")) for word in command)
+
+
+def visible_gpu(runtime: Runtime, *, tensor_parallel: int) -> str | None:
+    """What CUDA_VISIBLE_DEVICES must be for `--device`; None where nothing has to change.
+
+    `cuda:1` is the second of the GPUs that this process sees, which are those of its own CUDA_VISIBLE_DEVICES.
+
+    Raises
+    ------
+    ConfigError
+        One GPU is named, but several are asked for, or there is none of that number.
+    """
+    if runtime.device == "cpu":
+        return ""
+    if not runtime.device.startswith("cuda:"):
+        return None
+    if tensor_parallel > 1:
+        raise ConfigError(
+            f"tensor_parallel must be 1 with --device {runtime.device}, got {tensor_parallel}. Leave --device out, and choose "
+            f"GPUs with {GPUS_VARIABLE}."
+        )
+    number = runtime.device.removeprefix("cuda:")
+    seen = os.environ.get(GPUS_VARIABLE)
+    if seen is None or not number.isdecimal():
+        return number
+    gpus = [gpu.strip() for gpu in seen.split(",") if gpu.strip()]
+    if int(number) >= len(gpus):
+        raise ConfigError(
+            f"--device must name one of the {len(gpus)} GPUs of {GPUS_VARIABLE}={seen}, counted from cuda:0, got "
+            f"{runtime.device}."
+        )
+    return gpus[int(number)]
+
+
+def base_command(config: LLMConfig) -> str:
+    """The command given, before the harness adds to it."""
+    return config.server_command or os.environ.get(COMMAND_VARIABLE) or DEFAULT_COMMAND
 
 
 def server_command(config: LLMConfig, weights: str, port: int, machine: Hardware) -> list[str]:
@@ -155,15 +225,15 @@ def server_command(config: LLMConfig, weights: str, port: int, machine: Hardware
     A command with the placeholders {model} and {port} is taken as it is, for servers of any kind; one without them
     is taken for a vLLM, and gets its arguments appended.
     """
-    base = config.server_command or os.environ.get(COMMAND_VARIABLE) or DEFAULT_COMMAND
+    base = base_command(config)
     extra = shlex.split(config.server_args)
     words = shlex.split(base)
     if base == DEFAULT_COMMAND and shutil.which(words[0]) is None:
         beside = Path(sys.executable).with_name(words[0])
         if beside.is_file():
             words[0] = str(beside)  # an environment that is used without being activated
-    if "{port}" in base:
-        values = {"{model}": weights, "{name}": config.model, "{port}": str(port)}
+    if PLACEHOLDER_OF_PORT in base:
+        values = {"{model}": weights, "{name}": config.model, PLACEHOLDER_OF_PORT: str(port)}
         return [_filled(word, values) for word in words] + extra
     command = [*words, weights] if words[-1] == "serve" else [*words, "--model", weights]
     command += ["--served-model-name", config.model, "--host", "127.0.0.1", "--port", str(port)]
@@ -197,9 +267,10 @@ def make_server(config: LLMConfig, runtime: Runtime, machine: Hardware) -> Manag
         The weights cannot be had, or do not fit this machine.
     """
     weights = resolve_weights(config.model, offline=runtime.offline)
-    check_memory(config.model, machine, tensor_parallel=config.tensor_parallel)
     port = config.port or free_port()
     command = server_command(config, weights, port, machine)
+    if PLACEHOLDER_OF_PORT not in base_command(config) and takes_usual_memory(command[1:]):
+        check_memory(config.model, machine, tensor_parallel=config.tensor_parallel)
     if shutil.which(command[0]) is None:
         raise MissingDependencyError(
             "vllm",
@@ -212,16 +283,53 @@ def make_server(config: LLMConfig, runtime: Runtime, machine: Hardware) -> Manag
         environment["HF_HUB_OFFLINE"] = "1"
     if machine.accelerators == 0:
         environment["VLLM_CPU_KVCACHE_SPACE"] = os.environ.get("VLLM_CPU_KVCACHE_SPACE", "2")
-    elif runtime.device.startswith("cuda:"):
-        environment["CUDA_VISIBLE_DEVICES"] = runtime.device.removeprefix("cuda:")
+    gpus = visible_gpu(runtime, tensor_parallel=config.tensor_parallel)
+    if gpus is not None:
+        environment[GPUS_VARIABLE] = gpus
     log = (runtime.run_dir or Path(tempfile.mkdtemp(prefix="erc-bench-server-"))) / LOG_FILE
     return ManagedServer(
-        command, url=f"http://127.0.0.1:{port}", log=log, environment=environment, explain=explainer(config.model)
+        command,
+        url=f"http://127.0.0.1:{port}",
+        log=log,
+        api_key=api_key(),
+        environment=environment,
+        explain=explainer(config.model, accelerators=machine.accelerators),
     )
 
 
-def explainer(model: str) -> Callable[[str], SystemFailedError | None]:
+def api_key() -> str:
+    """The key that servers are asked with."""
+    return os.environ.get(KEY_VARIABLE) or NO_KEY
+
+
+def public_command(command: Sequence[str], model: str) -> str:
+    """A command line without keys and without paths of this machine."""
+    shown, secret = [], False
+    for word in command:
+        name, equals, value = word.partition("=")
+        if secret and not word.startswith("-"):  # --api-key takes several
+            shown.append(MASK)
+            continue
+        secret = not equals and word.startswith("--") and bool(SECRET.search(name))
+        if equals and SECRET.search(name):
+            shown.append(f"{name}={MASK}")
+        elif equals:
+            shown.append(f"{name}={_public_word(value, model)}")
+        else:
+            shown.append(_public_word(word, model))
+    return " ".join(shown)
+
+
+def _public_word(word: str, model: str) -> str:
+    path = Path(word)
+    if not path.is_absolute():
+        return public_url(word)
+    return model if (path / "config.json").is_file() else path.name
+
+
+def explainer(model: str, *, accelerators: int = 1) -> Callable[[str], SystemFailedError | None]:
     """A reader of the logs of a vLLM that died while it served `model`."""
+    spread = "Spread it with --set tensor_parallel=N, shorten" if accelerators else "Shorten"
 
     def explain(log: str) -> SystemFailedError | None:
         if NO_MODULE.search(log):
@@ -245,7 +353,7 @@ def explainer(model: str) -> Callable[[str], SystemFailedError | None]:
             )
         if NO_MEMORY.search(log):
             return SystemFailedError(
-                f"{model} does not fit the memory. Spread it with --set tensor_parallel=N, shorten its context with --set "
+                f"{model} does not fit the memory. {spread} its context with --set "
                 "max_model_len=2048, use a server elsewhere with --set endpoint=URL, or a smaller model: smollm2-135m."
             )
         if NO_CPU_SEEDS.search(log):

@@ -7,7 +7,6 @@ The paper asks Llama-2-7b-chat, Llama-2-13b-chat and Falcon-7b-instruct for the 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from erc_bench.domain import Dialogue, LabelSet, Target
 from erc_bench.errors import ConfigError, ModelUnavailableError, SystemFailedError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.prompt_templates import PromptTemplate, load_prompt
-from erc_bench.serving import ManagedServer, fetch_text, root_url, served_models
+from erc_bench.serving import ManagedServer, fetch_text, public_url, root_url, served_models, trusts_environment
 from erc_bench.system import Context, Prediction, Report, Runtime, System, SystemInfo
 
 from ._llm_client import Endpoint, Session
@@ -27,7 +26,7 @@ from ._llm_config import Falcon7bConfig, Llama7bConfig, Llama13bConfig, LLMConfi
 from ._llm_modes import Interviewer
 from ._llm_parsing import RELEASED_FALLBACK
 from ._llm_prompting import PLACEHOLDERS, Example, Prompter, choose_examples, load_examples, save_examples
-from ._llm_server import PARAMETERS, hardware, make_server
+from ._llm_server import PARAMETERS, api_key, hardware, make_server, public_command
 
 SEC = "Gendron and Guibon, WASSA 2024 (SEC), Section 4 and Figure 2"
 PROMPT_FILE = "prompt.txt"
@@ -40,6 +39,7 @@ class _Tally:
 
     requests: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
     moves: int = 0
     restarts: int = 0
     cache_queries: float = 0.0
@@ -95,6 +95,7 @@ class LLM(System):
         if not targets:
             return
         interviewer = Interviewer(self.config, self._prompter(), self.labels, seed=self.runtime.seed)
+        called = time.monotonic()
         with asyncio.Runner() as runner:
             session = Session(
                 runner.run(self._open(progress)),
@@ -102,6 +103,7 @@ class LLM(System):
                 concurrency=self.config.concurrency,
                 patience=self.config.server_timeout,
             )
+            self._tally.waited = time.monotonic() - called if self._server is not None else 0.0
             try:
                 before = runner.run(self._cache_counters(session))
                 started = time.monotonic()
@@ -159,7 +161,7 @@ class LLM(System):
             raise ConfigError(f"the system {self.info.name} needs a model, got none. Give one: --set model=HUB_ID.")
         if not self.config.endpoints:
             return [await self._own_endpoint(progress)]
-        return [await self._foreign_endpoint(root_url(url)) for url in self.config.endpoints]
+        return await self._foreign_endpoints([root_url(url) for url in self.config.endpoints], progress)
 
     async def _own_endpoint(self, progress: Progress) -> Endpoint:
         config = self.config
@@ -187,36 +189,60 @@ class LLM(System):
         models = await server.wait_until_ready(timeout=config.server_timeout, progress=progress)
         return self._endpoint(server.url, self._served(models, server.url), bring_back=bring_back)
 
-    async def _foreign_endpoint(self, url: str) -> Endpoint:
-        models = await served_models(url, api_key=_api_key())
-        if models is None:
+    async def _foreign_endpoints(self, urls: list[str], progress: Progress) -> list[Endpoint]:
+        offered = await asyncio.gather(*(served_models(url, api_key=api_key()) for url in urls))
+        silent = [url for url, models in zip(urls, offered, strict=True) if models is None]
+        if len(silent) == len(urls):
+            where = ", ".join(f"{public_url(url)}/v1/models" for url in silent)
             raise SystemFailedError(
-                f"the endpoint {url} must answer at {url}/v1/models, got nothing. Start that server, correct --set endpoint=…, "
-                "or leave it out to have a server started."
+                f"a server must answer at {where}, got nothing. Start that server, correct --set endpoint=…, or leave it out to "
+                "have a server started."
             )
-        return self._endpoint(url, self._served(models, url))
+        if silent:
+            progress.note(
+                f"Starting without {', '.join(map(public_url, silent))}: no answer yet; used once there is one."
+            )
+        endpoints = []
+        for url, models in zip(urls, offered, strict=True):
+            name = self._wanted if models is None else self._served(models, url)
+            endpoints.append(self._endpoint(url, name))
+            endpoints[-1].answers = models is not None
+        return endpoints
+
+    @property
+    def _wanted(self) -> str:
+        return self.config.served_name or self.config.model
 
     def _served(self, models: list[str], url: str) -> str:
-        wanted = self.config.served_name or self.config.model
-        if wanted not in models:
+        if self._wanted not in models:
             raise ModelUnavailableError(
-                f"the server at {url} must offer {wanted}, got: {', '.join(models) or 'no model'}. If one of these is that "
-                "model under another name: --set served_name=NAME."
+                f"the server at {public_url(url)} must offer {self._wanted}, got: {', '.join(models) or 'no model'}. If "
+                "one of these is that model under another name: --set served_name=NAME."
             )
-        return wanted
+        return self._wanted
 
     def _endpoint(self, url: str, name: str, bring_back: Any = None) -> Endpoint:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         client = AsyncOpenAI(
-            base_url=f"{url}/v1", api_key=_api_key(), timeout=self.config.timeout, max_retries=self.config.retries
+            base_url=f"{url}/v1",
+            api_key=api_key(),
+            timeout=self.config.timeout,
+            max_retries=self.config.retries,
+            http_client=DefaultAsyncHttpxClient(trust_env=trusts_environment(url)),
         )
         return Endpoint(url, name, client, bring_back)
 
     async def _cache_counters(self, session: Session) -> list[dict[str, float]]:
         """The prefix-cache counters of each server, in tokens; empty for servers that have none."""
-        pages = [await fetch_text(f"{endpoint.url}/metrics") for endpoint in session.endpoints]
-        return [{kind: float(value) for kind, value in PREFIX_CACHE.findall(page or "")} for page in pages]
+        pages = await asyncio.gather(*(fetch_text(f"{endpoint.url}/metrics") for endpoint in session.endpoints))
+        counters = []
+        for page in pages:
+            totals: dict[str, float] = {}
+            for kind, value in PREFIX_CACHE.findall(page or ""):  # one line an engine
+                totals[kind] = totals.get(kind, 0.0) + float(value)
+            counters.append(totals)
+        return counters
 
     async def _count_cache(self, session: Session, before: list[dict[str, float]]) -> None:
         for old, new in zip(before, await self._cache_counters(session), strict=True):
@@ -244,14 +270,14 @@ class LLM(System):
             measurements["server_versions"] = sorted(tally.versions)
         if self._server is not None:
             measurements["server"] = {
-                "command": _public(self._server.command, config.model),
+                "command": public_command(self._server.command, config.model),
                 "start_seconds": self._server.start_seconds,
                 "restarts": tally.restarts,
             }
         notes = []
         if config.parser == "released":
             notes.append("parsed by the released code's rule: a prompt and answer without 'is:' count as happiness")
-        return Report(tuple(notes), measurements)
+        return Report(tuple(notes), measurements, config.prices, tally.waited)
 
     def close(self) -> None:
         if self._server is not None:
@@ -261,19 +287,6 @@ class LLM(System):
 
 async def _begin(session: Session, dialogues: Sequence[Dialogue], targets: Sequence[Target]) -> None:
     session.start(dialogues, targets)
-
-
-def _api_key() -> str:
-    return os.environ.get("OPENAI_API_KEY") or "EMPTY"
-
-
-def _public(command: Sequence[str], model: str) -> str:
-    """A command line without paths of this machine."""
-    shown = []
-    for word in command:
-        path = Path(word)
-        shown.append(word if not path.is_absolute() else model if path.is_dir() else path.name)
-    return " ".join(shown)
 
 
 class Llama7b(LLM):
