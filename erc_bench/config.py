@@ -14,13 +14,21 @@ from typing import Any
 from erc_bench.errors import ConfigError
 
 
-def option(default: Any, description: str, *, identity: bool = True) -> Any:
+def option(default: Any, description: str, *, identity: bool = True, private: bool = False) -> Any:
     """A field of a system's config.
 
     With `identity=False` the setting says how to compute and not what (an address, a number of connections):
-    runs that differ only in it are the same run.
+    runs that differ only in it are the same run. With `private=True` it may hold a password or say where things lie on
+    a machine: it is no part of the identity and stands in no record.
+
+    A setting that names a file says nothing of what was in it. A config class with such settings has a method
+    `file_digests() -> dict[str, str]`: by field, the SHA-256 (hex) of the content of each file that a setting names now.
+    The digest takes the setting's place in the identity, the file's own name its place in records.
     """
-    return dataclasses.field(default=default, metadata={"description": description, "identity": identity})
+    return dataclasses.field(
+        default=default,
+        metadata={"description": description, "identity": identity and not private, "private": private},
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,9 +109,16 @@ def as_json(config: Any) -> dict[str, Any]:
     }
 
 
+def recorded(config: Any) -> dict[str, Any]:
+    """A config as a run record keeps it: without private settings, and with files by their own names only."""
+    private = {f.name for f in dataclasses.fields(config) if f.metadata.get("private", False)}
+    names = {name: Path(str(getattr(config, name))).name for name in _file_digests(config)}
+    return {name: value for name, value in (as_json(config) | names).items() if name not in private}
+
+
 def changed_settings(config: Any) -> dict[str, Any]:
-    """The identity settings that differ from their defaults, as plain JSON values."""
-    values = as_json(config)
+    """The identity settings that differ from their defaults, as a run record keeps them."""
+    values = recorded(config)
     defaults = {f.name: f.default for f in dataclasses.fields(config)}
     return {name: values[name] for name in _identity_fields(config) if getattr(config, name) != defaults[name]}
 
@@ -112,9 +127,14 @@ def _identity_fields(config: Any) -> list[str]:
     return [f.name for f in dataclasses.fields(config) if f.metadata.get("identity", True)]
 
 
+def _file_digests(config: Any) -> dict[str, str]:
+    digests: dict[str, str] = config.file_digests() if hasattr(config, "file_digests") else {}
+    return digests
+
+
 def config_hash(config: Any, *, targets: str, withheld: str | None = None) -> str:
     """Twelve hex digits that name a configuration: its identity settings, what it labels and what it never saw."""
-    values = as_json(config)
+    values = as_json(config) | {name: f"sha256:{digest}" for name, digest in _file_digests(config).items()}
     identity = {"config": {name: values[name] for name in _identity_fields(config)}, "targets": targets}
     if withheld is not None:
         identity["withheld"] = withheld

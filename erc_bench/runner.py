@@ -17,8 +17,7 @@ from typing import Any
 import filelock
 
 from erc_bench import few_shot, provenance, triplet
-from erc_bench.config import as_json as config_as_json
-from erc_bench.config import changed_settings, config_hash
+from erc_bench.config import changed_settings, config_hash, recorded
 from erc_bench.context_check import check_context
 from erc_bench.domain import Dataset, Dialogue, Target
 from erc_bench.errors import ErcBenchError, RunLockedError, SystemFailedError, UsageError
@@ -40,7 +39,7 @@ from erc_bench.records import (
     write_atomically,
     write_record,
 )
-from erc_bench.system import Prediction, Runtime, System
+from erc_bench.system import Prediction, Report, Runtime, System
 
 LOCK_FILE = ".lock"
 FIT_FILE = "fit.json"
@@ -137,7 +136,7 @@ def _new_record(request: RunRequest) -> RunRecord:
         reference=info.reference,
         licence=info.licence,
         floor=info.floor,
-        config=config_as_json(request.config),
+        config=recorded(request.config),
         settings=settings,
         config_hash=config_hash(request.config, targets=request.targets, withheld=request.withheld),
         seed=request.seed,
@@ -225,6 +224,7 @@ class _Execution:
                 self._embed(system)
                 self._derive(system)
             report = system.report()
+            self._charge(predictions, report)
             self.record.parameters = system.parameters
         finally:
             system.close()
@@ -275,8 +275,17 @@ class _Execution:
             found |= self._append(answers, remaining)
             seconds = time.perf_counter() - started
             self.record.timings["predict"] = round(seconds, 3)
-            self.record.utterances_per_second = round(len(remaining) / seconds, 2)
+            waited = system.report().waited_seconds
+            if waited:
+                self.record.timings["wait_for_server"] = round(waited, 3)
+            self.record.utterances_per_second = round(len(remaining) / (seconds - waited), 2)
         return [found[target] for target in self.targets]
+
+    def _charge(self, predictions: Iterable[Prediction], report: Report) -> None:
+        """Sum what the answers used; the price is that of now, also for what an earlier process asked."""
+        self.record.usage = usage = total_usage(predictions)
+        if report.prices:
+            usage["cost"] = round(sum(usage.get(kind, 0) * price for kind, price in report.prices.items()), 9)
 
     def _append(self, answers: Iterable[Prediction], remaining: list[Target]) -> dict[Target, Prediction]:
         open_targets = set(remaining)
@@ -361,7 +370,6 @@ class _Execution:
         record = self.record
         record.predictions = len(predictions)
         record.predictions_sha256 = file_sha256(path)
-        record.usage = total_usage(predictions)
         record.scores = headline_scores(self.request.dataset, record.targets, predictions)
         record.hardware = provenance.hardware()
         peaks = [record.peak_memory_mb, provenance.peak_memory_mb()]

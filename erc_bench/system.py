@@ -81,10 +81,17 @@ class NoConfig:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a system says of itself after a run: notes for the board, and measurements for the record."""
+    """What a system says of itself after a run: notes for the board, and measurements for the record.
+
+    `prices` are the prices of one unit of kinds of `Prediction.usage`; the record's `cost` is made of them and of the
+    whole run's usage. `waited_seconds` is how long the last `predict` waited for a server before it could ask: no part
+    of the run's speed.
+    """
 
     notes: tuple[str, ...] = ()
     measurements: Mapping[str, Any] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
+    waited_seconds: float = 0.0
 
 
 class System(ABC):

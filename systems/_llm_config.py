@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from erc_bench.config import option
+from erc_bench.prompt_templates import load_prompt, prompt_names
 from erc_bench.serving import root_url
+
+from ._llm_prompting import PLACEHOLDERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +35,15 @@ class LLMConfig:
     max_tokens: int = option(128, "generate: longest answer, in tokens")
     rank_by: Literal["sum", "mean"] = option("sum", "rank: total log-probability of a label's tokens, or their mean")
     endpoint: str | None = option(
-        None, "address of a running server, several separated by commas; none starts one", identity=False
+        None, "address of a running server, several separated by commas; none starts one", private=True
     )
     served_name: str | None = option(
         None, "name under which the endpoint serves the model, if not `model`", identity=False
     )
     server_command: str | None = option(
-        None, "command of the server to start; default: ERC_BENCH_VLLM, else `vllm serve`", identity=False
+        None, "command of the server to start; default: ERC_BENCH_VLLM, else `vllm serve`", private=True
     )
-    server_args: str = option("", "arguments added to the server's command", identity=False)
+    server_args: str = option("", "arguments added to the server's command", private=True)
     tensor_parallel: int = option(1, "GPUs that the started server spreads the model over", identity=False)
     max_model_len: int | None = option(
         None, "longest prompt and answer of the started server, in tokens", identity=False
@@ -60,9 +64,21 @@ class LLMConfig:
         for name in ("samples", "max_tokens", "concurrency", "tensor_parallel"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("examples", "top_k", "temperature", "retries", "restarts", "port"):
+        for name in ("examples", "top_k", "retries", "restarts", "port"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("timeout", "server_timeout"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a number of seconds above 0, got {getattr(self, name)}")
+        for name in ("price_in", "price_out"):
+            if (price := getattr(self, name)) is not None and not 0 <= price < math.inf:
+                raise ValueError(f"{name} must be a price of 0 or more, got {price}")
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature must be a number of 0 or more, got {self.temperature}")
+        if self.max_model_len is not None and self.max_model_len < 1:
+            raise ValueError(f"max_model_len must be at least 1, got {self.max_model_len}")
+        if self.port > 65535:
+            raise ValueError(f"port must be at most 65535, got {self.port}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must be above 0 and at most 1, got {self.top_p}")
         if self.samples > 1 and (self.mode != "generate" or self.temperature == 0):
@@ -73,6 +89,25 @@ class LLMConfig:
             raise ValueError(f"parser=released must go with mode=generate, got mode={self.mode}")
         for url in self.endpoints:
             root_url(url)
+
+    def file_digests(self) -> dict[str, str]:
+        """SHA-256 of the prompt's text where it is a file: an edited prompt is another run.
+
+        Raises
+        ------
+        UnknownNameError, ConfigError
+            As `load_prompt`.
+        """
+        if self.prompt in prompt_names():
+            return {}
+        return {"prompt": load_prompt(self.prompt, required=["dialogue"], optional=PLACEHOLDERS).sha256}
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """Price of one token, by kind of usage; empty if no price is given."""
+        if self.price_in is None and self.price_out is None:
+            return {}
+        return {"prompt_tokens": (self.price_in or 0) / 1e6, "completion_tokens": (self.price_out or 0) / 1e6}
 
     @property
     def endpoints(self) -> list[str]:

@@ -115,10 +115,6 @@ class Interviewer:
             counted["completion_tokens"] = usage.completion_tokens
             if details is not None and details.cached_tokens is not None:
                 counted["cached_tokens"] = details.cached_tokens
-            price_in, price_out = self.config.price_in, self.config.price_out
-            if price_in is not None or price_out is not None:
-                cost = usage.prompt_tokens * (price_in or 0) + usage.completion_tokens * (price_out or 0)
-                counted["cost"] = cost / 1_000_000
         return counted
 
     async def _rank(self, endpoint: Endpoint, dialogue: Dialogue, turn: int) -> Prediction:

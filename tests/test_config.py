@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from erc_bench.config import as_json, changed_settings, config_hash, describe, option, parse_settings
+from erc_bench.config import as_json, changed_settings, config_hash, describe, option, parse_settings, recorded
 from erc_bench.errors import ConfigError
 
 
@@ -69,3 +70,35 @@ def test_describe_and_json() -> None:
     assert fields["mode"].type == "random|hard"
     assert fields["epochs"].description == "passes over the training split"
     assert as_json(Config(vectors=Path("x")))["vectors"] == "x"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A config with a setting that names a file, and one that holds a secret."""
+
+    prompt: str = option("builtin", "a packaged text or a file")
+    arguments: str = option("", "arguments of a server", private=True)
+
+    def file_digests(self) -> dict[str, str]:
+        path = Path(self.prompt)
+        return {"prompt": hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+
+
+def test_private_settings_are_neither_recorded_nor_identity() -> None:
+    config = Asking(arguments="--api-key sk-SECRET")
+    assert recorded(config) == {"prompt": "builtin"}
+    assert changed_settings(config) == {}
+    assert config_hash(config, targets="all") == config_hash(Asking(), targets="all")
+
+
+def test_a_file_is_known_by_what_is_in_it_and_recorded_by_its_name(tmp_path: Path) -> None:
+    file, copy = tmp_path / "mine.txt", tmp_path / "copy.txt"
+    file.write_text("one")
+    copy.write_text("one")
+    config = Asking(prompt=str(file))
+    before = config_hash(config, targets="all")
+    assert config_hash(Asking(prompt=str(copy)), targets="all") == before
+    file.write_text("two")
+    assert config_hash(config, targets="all") != before
+    assert recorded(config) == {"prompt": "mine.txt"}
+    assert changed_settings(config) == {"prompt": "mine.txt"}

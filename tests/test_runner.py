@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from erc_bench.config import option
 from erc_bench.domain import Dataset, Dialogue, Target
 from erc_bench.errors import RunLockedError, SystemFailedError, UsageError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.records import read_predictions, read_record
 from erc_bench.runner import RunOutcome, RunRequest, execute
-from erc_bench.system import NoConfig, Prediction, System, SystemInfo
+from erc_bench.system import NoConfig, Prediction, Report, System, SystemInfo
 
 FITS: list[int] = []
 ASKED: list[Target] = []
@@ -137,6 +139,62 @@ def test_a_failed_run_keeps_its_work_and_resumes(sample: Dataset, tmp_path: Path
     assert len(ASKED) == len(set(ASKED)) == asked_at_once, "no target may be asked twice"
     expected = (whole.run.folder / "predictions.jsonl").read_bytes()
     assert (resumed.run.folder / "predictions.jsonl").read_bytes() == expected
+
+
+@dataclass(frozen=True)
+class Priced:
+    price: float = option(0.0, "price of a token", identity=False)
+    arguments: str = option("", "arguments of a server", private=True)
+    fail: bool = option(False, "break in the middle", identity=False)
+
+
+class Served(Sampled):
+    """Waits for a server before it answers, counts tokens, and has a price."""
+
+    Config = Priced
+    WAIT = 0.3
+    waited = 0.0
+
+    def predict(
+        self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+    ) -> Iterator[Prediction]:
+        started = time.perf_counter()
+        time.sleep(self.WAIT)
+        self.waited = time.perf_counter() - started
+        self.fail_after = 50 if self.config.fail else None
+        for prediction in super().predict(dialogues, targets, progress=progress):
+            yield replace(prediction, usage={"tokens": 2})
+
+    def report(self) -> Report:
+        return Report(prices={"tokens": self.config.price}, waited_seconds=self.waited)
+
+
+def test_the_cost_of_a_resumed_run_is_that_of_all_its_answers_at_the_last_price(
+    sample: Dataset, tmp_path: Path
+) -> None:
+    def attempt(**settings: Any) -> RunOutcome:
+        return execute(RunRequest(Served, Priced(**settings), sample, tmp_path), SilentProgress())
+
+    with pytest.raises(SystemFailedError, match="the toy broke"):
+        attempt(price=1.0, fail=True)
+    record = attempt(price=0.25).run.record
+    assert record.usage == {"tokens": 2 * record.predictions, "cost": 0.5 * record.predictions}
+
+
+def test_waiting_for_a_server_is_no_part_of_the_speed(sample: Dataset, tmp_path: Path) -> None:
+    record = execute(RunRequest(Served, Priced(), sample, tmp_path), SilentProgress()).run.record
+    predict, waited = record.timings["predict"], record.timings["wait_for_server"]
+    assert Served.WAIT <= waited < predict
+    assert record.utterances_per_second is not None
+    asking = record.predictions / record.utterances_per_second
+    assert asking == pytest.approx(predict - waited, abs=0.002), "both are kept in milliseconds"
+
+
+def test_private_settings_stand_nowhere_in_the_run_folder(sample: Dataset, tmp_path: Path) -> None:
+    config = Priced(arguments="--api-key sk-SECRET")
+    folder = execute(RunRequest(Served, config, sample, tmp_path), SilentProgress()).run.folder
+    assert [path for path in folder.rglob("*") if path.is_file() and b"SECRET" in path.read_bytes()] == []
+    assert read_record(folder).config == {"price": 0.0, "fail": False}
 
 
 def test_a_torn_last_line_is_cut_off(sample: Dataset, tmp_path: Path) -> None:
