@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,7 @@ import pytest
 
 from erc_bench.errors import ModelUnavailableError, SystemFailedError
 from erc_bench.progress import SilentProgress
-from erc_bench.serving import ManagedServer, free_port, root_url, served_models
+from erc_bench.serving import ManagedServer, free_port, public_url, root_url, served_models, trusts_environment
 
 # A server that has a child of its own, as vLLM has its engine, and says where both are.
 SERVER = """
@@ -38,7 +39,10 @@ pids.write_text(f"{os.getpid()} {child.pid}")
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        data = json.dumps({"data": [{"id": "tiny"}]}).encode()
+        if kind == "keyed" and self.headers["Authorization"] != "Bearer sesame":
+            self.send_error(401)
+            return
+        data = b"<html>hello</html>" if kind == "page" else json.dumps({"data": [{"id": "tiny"}]}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -72,6 +76,7 @@ def make(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
             [sys.executable, str(script), str(port), str(tmp_path / "pids"), kind],
             url=f"http://127.0.0.1:{port}",
             log=tmp_path / "run" / "server.log",
+            api_key="sesame",
             environment={"HELLO": "1"},
             explain=lambda log: (
                 ModelUnavailableError("the weights are gated: log in.") if "gated repo" in log else None
@@ -172,6 +177,49 @@ def test_a_server_that_never_answers_is_given_up_and_stopped(
     assert all(gone(pid) for pid in processes(tmp_path))
 
 
+def test_a_server_with_a_key_is_asked_with_it(make: Callable[[str], ManagedServer]) -> None:
+    server = make("keyed")
+    server.start()
+    assert ready(server) == ["tiny"]
+    with pytest.raises(SystemFailedError, match="must accept the key in OPENAI_API_KEY, got status 401"):
+        asyncio.run(served_models(server.url, api_key="another"))
+
+
+def test_an_answer_that_is_no_list_of_models_is_explained(make: Callable[[str], ManagedServer]) -> None:
+    server = make("page")
+    server.start()
+    with pytest.raises(SystemFailedError, match=r"must answer with a list of models .* got '<html>hello</html>'"):
+        ready(server)
+
+
+def test_a_port_in_use_is_refused_before_a_foreign_server_is_measured(make: Callable[[], ManagedServer]) -> None:
+    server = make()
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        foreign.listen()
+        with pytest.raises(SystemFailedError, match=r"port of the model server must be free, got .* already in use"):
+            server.start()
+    assert server.starts == 0
+    server.start()
+    assert ready(server) == ["tiny"]
+
+
+def test_an_answer_of_another_server_does_not_hide_a_death(
+    make: Callable[[str], ManagedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make("dies")
+
+    async def foreign(url: str, *, api_key: str) -> list[str]:
+        while server.running:
+            await asyncio.sleep(0.01)
+        return ["somebody's"]
+
+    monkeypatch.setattr("erc_bench.serving.served_models", foreign)
+    server.start()
+    with pytest.raises(ModelUnavailableError, match="log in"):
+        ready(server)
+
+
 def test_a_command_that_does_not_exist_is_refused_before_anything_starts(tmp_path: Path) -> None:
     server = ManagedServer(["no-such-program"], url="http://127.0.0.1:1", log=tmp_path / "log")
     with pytest.raises(SystemFailedError, match="must start with a program that exists, got 'no-such-program'"):
@@ -242,10 +290,48 @@ def test_addresses_are_accepted_with_and_without_v1(given: str, root: str) -> No
     assert root_url(given) == root
 
 
-@pytest.mark.parametrize("given", ["localhost:8000", "ftp://host", "http://", "http://a b"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "localhost:8000",
+        "ftp://host",
+        "http://",
+        "http://a b",
+        "http://localhost:abc",
+        "http://localhost:99999",
+        "http://localhost:0",
+        "http://[::1",
+    ],
+)
 def test_what_is_no_address_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="must be an address"):
         root_url(given)
+
+
+def test_a_refused_address_does_not_show_its_password() -> None:
+    with pytest.raises(ValueError, match="must be an address") as caught:
+        root_url("http://me:p@ss@host:port")
+    assert "ss@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://localhost:8000", True),
+        ("http://127.0.0.2", True),
+        ("http://[::1]:8000/x", True),
+        ("http://10.0.0.1:8000", False),
+        ("https://example.org", False),
+        ("http://localhost.example.org", False),
+    ],
+)
+def test_proxies_of_the_environment_apply_to_other_machines_only(url: str, loopback: bool) -> None:
+    assert trusts_environment(url) is not loopback
+
+
+def test_an_address_is_shown_without_name_and_password() -> None:
+    assert public_url("https://me:p@ss@host:1/x@y") == "https://host:1/x@y"
+    assert public_url("http://host/x@y") == "http://host/x@y"
 
 
 def test_a_server_that_is_not_there_offers_nothing() -> None:

@@ -14,11 +14,17 @@ from erc_bench.domain import Target
 from erc_bench.errors import ModelUnavailableError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.serving import free_port
+from erc_bench.systems import _llm_client
 
 if TYPE_CHECKING:
     from tests.systems.conftest import Lab, Server
 
 MODEL = "tester/small"
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_llm_client, "FIRST_PAUSE_SECONDS", 0.01)
 
 
 def test_passing_failures_are_retried_and_cost_no_answer(lab: Lab, server: Server) -> None:
@@ -61,6 +67,37 @@ def test_a_server_that_only_fails_ends_the_run_with_a_clear_error(lab: Lab, serv
     with pytest.raises(SystemFailedError, match="again and again"):
         lab.ask(lab.system(server, retries=0), lab.dialogues(1), [Target("test-00000", 0)])
     assert len(server.bodies) == 5
+
+
+@pytest.mark.parametrize("status", [408, 409, 429, 503])
+def test_an_overloaded_server_is_waited_for_with_patience(
+    lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(_llm_client, "LONGEST_PAUSE_SECONDS", 0.02)
+    server.failures.extend([status] * 12)
+    lab.ask(lab.system(server, retries=0), lab.dialogues(1), [Target("test-00000", 0)])
+    assert len(server.bodies) == 13
+
+
+def test_a_server_that_stays_overloaded_ends_the_run_when_patience_does(lab: Lab, server: Server) -> None:
+    server.failures.extend([429] * 1000)
+    with pytest.raises(SystemFailedError, match=r"RateLimitError.* again and again"):
+        lab.ask(lab.system(server, retries=0, server_timeout=0.3), lab.dialogues(1), [Target("test-00000", 0)])
+
+
+def test_a_failing_server_is_left_alone_for_longer_each_time(
+    lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_llm_client, "FIRST_PAUSE_SECONDS", 0.1)
+    server.failures.extend([500, 500, 500])
+    started = time.monotonic()
+    lab.ask(lab.system(server, retries=0), lab.dialogues(1), [Target("test-00000", 0)])
+    assert time.monotonic() - started >= 0.1 + 0.2 + 0.4
+
+
+def test_a_burst_of_failures_loses_no_target(lab: Lab, server: Server) -> None:
+    server.failures.extend([503] * 64)
+    assert len(lab.ask(lab.system(server, retries=0, concurrency=64), lab.dialogues(40))) == 120
 
 
 def test_a_restarted_server_is_waited_for_and_nothing_is_asked_twice(lab: Lab, server: Server) -> None:
@@ -125,6 +162,56 @@ def test_a_lost_endpoint_is_replaced_by_the_others(lab: Lab, server: Server, sec
     answers += list(predictions)
     assert len({a.target for a in answers}) == 45
     server.start(server.port)
+
+
+def test_an_endpoint_that_is_down_at_the_start_joins_when_it_comes(lab: Lab, server: Server, second: Server) -> None:
+    second.stop()
+    server.delay = 0.05
+    reborn = threading.Timer(0.3, second.start, [second.port])
+    reborn.start()
+    lab.ask(lab.system(server, second, concurrency=1, server_timeout=20), lab.dialogues(20))
+    reborn.join()
+    assert server.bodies
+    assert second.bodies
+
+
+def test_only_when_no_endpoint_answers_the_run_is_refused(lab: Lab, server: Server) -> None:
+    dead = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
+    lab.ask(lab.system(server, endpoint=f"{dead[0]},{server.url}"), lab.dialogues(1))
+    with pytest.raises(SystemFailedError, match=f"must answer at {dead[0]}/v1/models, {dead[1]}/v1/models"):
+        lab.ask(lab.system(endpoint=",".join(dead)), lab.dialogues(1))
+
+
+def test_a_server_of_this_machine_is_asked_past_any_proxy(
+    lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    llm = lab.system(server, retries=0)
+    lab.ask(llm, lab.dialogues(1))
+    assert llm.report().measurements["server_versions"] == ["9.9"]
+
+
+def test_cache_hits_of_several_engines_are_added_up(lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def page(url: str) -> str:
+        asked = len(server.bodies)
+        lines = {'queries_total{engine="0"}': 30, 'hits_total{engine="0"}': 30, 'queries_total{engine="1"}': 70}
+        lines['hits_total{engine="1"}'] = 10
+        return "".join(f"vllm:prefix_cache_{name} {n * asked:.1f}\n" for name, n in lines.items())
+
+    monkeypatch.setattr("erc_bench.systems.llm.fetch_text", page)
+    llm = lab.system(server)
+    lab.ask(llm, lab.dialogues(1))
+    assert llm.report().measurements["prefix_cache_hit_rate"] == pytest.approx(0.4)
+
+
+def test_a_password_in_an_address_is_not_shown(lab: Lab) -> None:
+    port = free_port()
+    with pytest.raises(SystemFailedError, match=f"must answer at http://127.0.0.1:{port}/v1/models") as caught:
+        lab.ask(lab.system(endpoint=f"http://me:secret@127.0.0.1:{port}"), lab.dialogues(1))
+    assert "secret" not in str(caught.value)
 
 
 def test_concurrency_is_bounded(lab: Lab, server: Server) -> None:

@@ -42,7 +42,13 @@ MODEL = "tester/Tiny-Model"
 
 @pytest.fixture(autouse=True)
 def nothing_inherited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("ERC_BENCH_MODELS", "ERC_BENCH_VLLM", "HF_HUB_OFFLINE", "VLLM_CPU_KVCACHE_SPACE"):
+    for name in (
+        "ERC_BENCH_MODELS",
+        "ERC_BENCH_VLLM",
+        "HF_HUB_OFFLINE",
+        "VLLM_CPU_KVCACHE_SPACE",
+        "CUDA_VISIBLE_DEVICES",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
