@@ -77,7 +77,7 @@ class Interviewer:
         label = texts[0].strip()
         if label not in self.labels.names:
             raise SystemFailedError(
-                f"mode=choose needs a server that keeps answers to the labels, got {label!r} from {endpoint.url}. Use a recent "
+                f"mode=choose needs a server that keeps answers to the labels, got {label!r} from {endpoint.shown}. Use a recent "
                 "vLLM (0.32 is known to work), or --set mode=generate."
             )
         return Prediction(dialogue.id, turn, label, raw=label, usage=usage)
@@ -98,6 +98,7 @@ class Interviewer:
             chat = await endpoint.client.chat.completions.create(
                 messages=messages, max_completion_tokens=max_tokens, **common
             )
+            _check_answer(chat, endpoint)
             texts = [choice.message.content or "" for choice in chat.choices]
             return texts, self._usage(chat.usage)
         # After examples an answer ends with its line: what follows would be the next example.
@@ -105,6 +106,7 @@ class Interviewer:
         completion = await endpoint.client.completions.create(
             prompt=self.prompter.text(dialogue, turn), max_tokens=max_tokens, stop=stop, **common
         )
+        _check_answer(completion, endpoint)
         return [choice.text for choice in completion.choices], self._usage(completion.usage)
 
     def _usage(self, usage: CompletionUsage | None) -> Usage:
@@ -139,7 +141,7 @@ class Interviewer:
         except KeyError as error:
             raise SystemFailedError(
                 f"mode=rank needs a server that gives log-probabilities of the tokens asked for (logprob_token_ids), got none "
-                f"for {error} from {endpoint.url}. Use a recent vLLM (0.32 is known to work), or --set mode=choose."
+                f"for {error} from {endpoint.shown}. Use a recent vLLM (0.32 is known to work), or --set mode=choose."
             ) from None
         best = max(self.labels.names, key=lambda name: scores[name])
         return Prediction(dialogue.id, turn, best, scores, usage=self._usage(completion.usage))
@@ -173,6 +175,15 @@ class Interviewer:
                 f"prompt's end with the label {name!r}. Use --set chat={str(not self.config.chat).lower()} or mode=choose."
             )
         return tuple(with_label[len(without) :])
+
+
+def _check_answer(answer: object, endpoint: Endpoint) -> None:
+    """The client hands out the text itself where a server answers a request with something else than JSON."""
+    if isinstance(answer, str):
+        raise SystemFailedError(
+            f"the server at {endpoint.shown} must answer requests with JSON, got {answer[:80]!r}. Is it an OpenAI-compatible "
+            "server, and is the address right?"
+        )
 
 
 async def tokenize(endpoint: Endpoint, **request: Any) -> list[int]:

@@ -38,12 +38,13 @@ def prompt_of(body: dict[str, Any]) -> str:
 
 
 class Server:
-    """`failures` are status codes given before the next answers; `delay` is in seconds."""
+    """`failures` are status codes given before the next answers; `delay` is in seconds; `page` stands for all answers."""
 
     def __init__(self, port: int = 0) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.failures: deque[int] = deque()
         self.error_message = "made up"
+        self.page: str | None = None
         self.delay = 0.0
         self.gate: threading.Event | None = None
         self.hang_first = 0
@@ -91,6 +92,8 @@ class Server:
             self.gate.wait(30)
         with self.lock:
             self._at_once -= 1
+        if self.page is not None:
+            return 200, self.page
         if status != 200:
             return status, {"error": {"message": self.error_message, "type": "error", "code": status}}
         usage = {
@@ -158,7 +161,7 @@ class Handler(BaseHTTPRequestHandler):
         data = (content if isinstance(content, str) else json.dumps(content)).encode()
         try:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/html" if isinstance(content, str) else "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
