@@ -86,7 +86,7 @@ RAW_TRIPLETS = {"macro_f1": (58.2, 0.5), "micro_f1": (58.2, 0.5), "mcc": (0.505,
 def test_committed_runs_give_the_published_headline_under_its_scoring(
     system: str, expected: dict[str, tuple[float, float]], dailydialog: Dataset
 ) -> None:
-    records = [run for run in RUNS if run.record.system == system]
+    records = [run for run in RUNS if run.record.system == system and not run.record.withheld]
     assert records
     for run in records:
         scores = triplet_scores(run_counts(run.folder, dailydialog), dailydialog.labels)
