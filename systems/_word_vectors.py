@@ -6,6 +6,7 @@ file (with the vectors of character n-grams) gives every word a vector and is re
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import zlib
@@ -28,6 +29,7 @@ TRAINING_SEED = 0
 BUCKETS = 50_000
 SHORTEST_NGRAM, LONGEST_NGRAM = 3, 6
 CACHE_FOLDER = "word-vectors"
+LONGEST_HEADER = 100
 TOKEN = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 
 
@@ -68,13 +70,16 @@ class VecFile(WordVectors):
         self.note = f"word vectors {path.name} ({self._words} words, {self.dim} dimensions)"
 
     def _header(self) -> tuple[int, int]:
+        with self.path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            line = file.readline(LONGEST_HEADER)
         try:
-            with self.path.open(encoding="utf-8", newline="\n") as file:
-                words, dim = map(int, file.readline().split())
-        except (ValueError, UnicodeDecodeError):
+            words, dim = map(int, line.split())
+            if min(words, dim) < 1:
+                raise ValueError
+        except ValueError:
             raise DataCorruptError(
-                f"{self.path} must begin with the number of words and of dimensions, as FastText's .vec files do. "
-                "Download it again and unpack it."
+                f"line 1 of {self.path} must be the number of words and of dimensions, both at least 1, as FastText's "
+                f".vec files have it, got {line.rstrip()!r}. Download it again and unpack it."
             ) from None
         return words, dim
 
@@ -105,12 +110,16 @@ class VecFile(WordVectors):
         try:
             if len(values) != self.dim:
                 raise ValueError(f"{len(values)} fields")
-            return np.array(values, np.float32)
+            with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is refused as such
+                vector = np.array(values, np.float32)
+            if not np.isfinite(vector).all():
+                raise ValueError(values[int(np.isfinite(vector).argmin())])
         except ValueError as error:
             raise DataCorruptError(
-                f"line {number} of {self.path} must hold {self.dim} numbers after the word, got {error}. "
+                f"line {number} of {self.path} must hold {self.dim} finite numbers after the word, got {error}. "
                 "Download it again and unpack it."
             ) from None
+        return vector
 
     def get(self, word: str) -> NDArray[np.float32] | None:
         return self._found.get(word, self._found.get(word.lower()))
@@ -122,8 +131,11 @@ class BinFile(WordVectors):
     def __init__(self, path: Path) -> None:
         from gensim.models.fasttext import load_facebook_vectors
 
+        self.path = path
         try:
             self._vectors: Any = load_facebook_vectors(str(path))
+            if self._vectors.vector_size < 1:
+                raise ValueError(f"{self._vectors.vector_size} dimensions")
         except Exception as error:  # a damaged file fails anywhere in gensim's reader
             raise DataCorruptError(
                 f"{path} must be a FastText .bin file, but reading it gave {type(error).__name__}: {error}. "
@@ -140,9 +152,15 @@ class BinFile(WordVectors):
         import numpy as np
 
         try:
-            return np.asarray(self._vectors[word], np.float32)
+            vector = np.asarray(self._vectors[word], np.float32)
         except KeyError:  # shorter than the shortest n-gram and not listed
             return None
+        if not np.isfinite(vector).all():
+            raise DataCorruptError(
+                f"the vector of {word!r} in {self.path} must hold finite numbers, got nan or inf. Download it again and "
+                "unpack it."
+            )
+        return vector
 
 
 def open_vectors(path: Path) -> WordVectors:
@@ -157,13 +175,44 @@ def open_vectors(path: Path) -> WordVectors:
     DataCorruptError
         A damaged file.
     """
+    path = _existing(path)
+    return VecFile(path) if path.suffix == ".vec" else BinFile(path)
+
+
+def vectors_sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file of public word vectors.
+
+    A file of gigabytes is read once in a process, and again only when it has changed.
+
+    Raises
+    ------
+    ConfigError, DataMissingError
+        As `open_vectors`; also where the file cannot be read.
+    """
+    path = _existing(path)
+    try:
+        state = path.stat()
+        return _sha256(path.resolve(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+    except OSError as error:
+        raise DataMissingError(f"vectors must be a readable file, got {path}: {error.strerror}.") from None
+
+
+@functools.lru_cache
+def _sha256(path: Path, _state: tuple[int, ...]) -> str:
+    from erc_bench.records import file_sha256
+
+    return file_sha256(path)
+
+
+def _existing(path: Path) -> Path:
+    path = path.expanduser()
     if path.suffix not in (".vec", ".bin"):
         raise ConfigError(f"vectors must be a .vec or .bin file of FastText, got {path.name!r}. Unpack archives first.")
     if not path.is_file():
         raise DataMissingError(
             f"vectors must be a file, got {path}, which is not there. Public vectors: https://fasttext.cc/docs/en/english-vectors.html"
         )
-    return VecFile(path) if path.suffix == ".vec" else BinFile(path)
+    return path
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from erc_bench.system import Prediction, Report, System, SystemInfo
 
 from ._isolated_space import MetricSpace, labelled_texts
 from ._training import deterministic_training, load_model, save_model, turns_by_dialogue
-from ._word_vectors import WordVectors, open_vectors, read_vectors, tokens, train_vectors, write_vectors
+from ._word_vectors import WordVectors, open_vectors, read_vectors, tokens, train_vectors, vectors_sha256, write_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +59,16 @@ class IsolatedConfig:
         if min(self.hidden, self.epochs, self.epoch_utterances) < 1 or self.batch < 2:
             raise ValueError("hidden, epochs and epoch_utterances must be at least 1, and batch at least 2")
 
+    def file_digests(self) -> dict[str, str]:
+        """SHA-256 of the file of word vectors, if one is given: other vectors are another run.
+
+        Raises
+        ------
+        ConfigError, DataMissingError
+            As `vectors_sha256`.
+        """
+        return {} if self.vectors is None else {"vectors": vectors_sha256(self.vectors)}
+
 
 @dataclass(frozen=True)
 class IsolatedLstmConfig(IsolatedConfig):
@@ -72,6 +82,7 @@ class _Isolated(System):
     _network: torch.nn.Module
     _space: MetricSpace
     _vectors: WordVectors
+    _files: dict[str, str]
 
     @abstractmethod
     def _new_network(self, dim: int) -> torch.nn.Module:
@@ -90,9 +101,9 @@ class _Isolated(System):
     # Training
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
-
         texts, counts = labelled_texts(train, self.labels)
         texts_held_out, counts_held_out = labelled_texts(validation, self.labels)
+        self._files = self.config.file_digests()
         self._vectors = self._find_vectors([u.text for d in train for u in d.utterances], progress)
         self._vectors.look_up(token for text in (*texts, *texts_held_out) for token in tokens(text))
         table, rows = self._table(texts + texts_held_out)
@@ -174,7 +185,7 @@ class _Isolated(System):
 
     def _find_vectors(self, texts: Sequence[str], progress: Progress) -> WordVectors:
         if self.config.vectors is not None:
-            return open_vectors(self.config.vectors.expanduser())
+            return open_vectors(self.config.vectors)
         return train_vectors(texts, cache_dir=self.runtime.cache_dir, progress=progress)
 
     def _table(self, texts: Sequence[str]) -> tuple[torch.Tensor, list[list[int]]]:
@@ -256,7 +267,11 @@ class _Isolated(System):
             yield self._embed_dialogue(dialogue)
 
     def save(self, folder: Path) -> None:
-        settings: dict[str, Any] = {"dim": self._vectors.dim, "neighbours": self._space.neighbours}
+        settings: dict[str, Any] = {
+            "dim": self._vectors.dim,
+            "neighbours": self._space.neighbours,
+            "files": self._files,
+        }
         tensors = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
         save_model(folder, tensors | self._space.tensors(), settings)
         if self.config.vectors is None:
@@ -264,16 +279,18 @@ class _Isolated(System):
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
+        self._files, trained_with = self.config.file_digests(), settings.get("files", {})
+        if self._files != trained_with:
+            raise SystemFailedError(
+                f"the word vectors must be those that the model in {folder} was trained with "
+                f"(SHA-256 {trained_with.get('vectors')}), got {self.config.vectors} ({self._files.get('vectors')}). Restore "
+                "that file or run again with --overwrite."
+            )
         self._vectors = (
             read_vectors(folder / WORD_VECTORS_FILE)
             if self.config.vectors is None
-            else open_vectors(self.config.vectors.expanduser())
+            else open_vectors(self.config.vectors)
         )
-        if self._vectors.dim != settings["dim"]:
-            raise SystemFailedError(
-                f"the vectors in {self.config.vectors} must have {settings['dim']} dimensions as those of training had, got "
-                f"{self._vectors.dim}. Restore that file or run again with --overwrite."
-            )
         self._network = self._new_network(settings["dim"]).to(self._device)
         prefix = "network."
         self._network.load_state_dict({n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)})
@@ -284,7 +301,8 @@ class _Isolated(System):
         """Where the word vectors come from, and how the metric space classifies."""
         return Report(
             notes=(self._vectors.note, f"classifies by the {self._space.description}, chosen on validation"),
-            measurements={"neighbours": self._space.neighbours},
+            measurements={"neighbours": self._space.neighbours}
+            | {f"{name}_sha256": digest for name, digest in self._files.items()},
         )
 
 

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from erc_bench.config import build_config, config_hash
 from erc_bench.conformance import check_system
 from erc_bench.domain import Dataset, Target
 from erc_bench.errors import DataMissingError, SystemFailedError
 from erc_bench.few_shot import withhold
 from erc_bench.progress import SilentProgress
-from erc_bench.runner import targets_of
+from erc_bench.records import file_sha256, read_predictions
+from erc_bench.runner import RunOutcome, RunRequest, execute, targets_of
 from erc_bench.system import Prediction, Runtime, System
 from erc_bench.systems import _word_vectors, isolated
 from erc_bench.systems._isolated_space import MetricSpace, labelled_texts
@@ -117,6 +119,7 @@ def test_strange_texts_get_an_answer(sample: Dataset, cache: Path, text: str) ->
 def test_public_vectors_are_used_and_named(sample: Dataset, cache: Path, vec_file: Path, tmp_path: Path) -> None:
     system = fitted(sample, cache, vectors=vec_file)
     assert "public.vec" in system.report().notes[0]
+    assert system.report().measurements["vectors_sha256"] == file_sha256(vec_file)
     folder = tmp_path / "model"
     folder.mkdir()
     system.save(folder)
@@ -125,12 +128,69 @@ def test_public_vectors_are_used_and_named(sample: Dataset, cache: Path, vec_fil
     again.load(folder)
     assert answers(again, sample) == answers(system, sample)
     assert again.parameters == system.parameters
-    vec_file.write_text("1 3\nyes 1 2 3\n")
-    with pytest.raises(SystemFailedError, match="12 dimensions"):
-        IsolatedLinear(system.config, labels=sample.labels).load(folder)
+    content = vec_file.read_text()
+    for other in ("1 3\nyes 1 2 3\n", content.replace("0.", "1.")):  # narrower, and of equal width
+        vec_file.write_text(other)
+        with pytest.raises(SystemFailedError, match=r"must be those that the model in .* was trained with"):
+            IsolatedLinear(system.config, labels=sample.labels).load(folder)
     vec_file.unlink()
     with pytest.raises(DataMissingError):
         IsolatedLinear(system.config, labels=sample.labels).load(folder)
+
+
+def test_a_model_trained_with_a_file_does_not_load_without_it(
+    sample: Dataset, cache: Path, vec_file: Path, tmp_path: Path
+) -> None:
+    system = fitted(sample, cache, vectors=vec_file)
+    system.save(tmp_path)
+    with pytest.raises(SystemFailedError, match="got None"):
+        IsolatedLinear(replace(system.config, vectors=None), labels=sample.labels).load(tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "digits"), [(KINDS[0], "a14acb0807ea"), (KINDS[1], "0fb85158a1b4")])
+def test_runs_with_vectors_trained_here_keep_their_names(kind: Any, digits: str) -> None:
+    assert config_hash(kind[1](), targets="all") == digits
+
+
+def test_other_vectors_in_the_same_file_are_another_run(
+    sample: Dataset, vec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(results: str = "results") -> RunOutcome:
+        config = build_config(IsolatedConfig, SMALL | {"vectors": str(vec_file)}, owner="isolated-linear")
+        runtime = Runtime(device="cpu")
+        return execute(RunRequest(IsolatedLinear, config, sample, tmp_path / results, runtime=runtime), SILENT)
+
+    def cut(self: System, folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    first = run()
+    assert run().already_complete
+    content = vec_file.read_text()
+    vec_file.write_text(content.replace(" 0.", " 2."))
+    with monkeypatch.context() as patch:
+        patch.setattr(IsolatedLinear, "load", cut)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    vec_file.write_text(content.replace(" 0.", " 3."))
+    second = run()
+    assert not second.already_complete
+    assert second.run.folder != first.run.folder
+    assert read_predictions(second.run.folder) == read_predictions(run(results="unbroken").run.folder)
+    assert len(list(first.run.folder.parent.parent.iterdir())) == 3  # that of the cut run too
+    vec_file.write_text(content)
+    assert run().already_complete
+    kept = (first.run.folder / "run.json").read_text()
+    assert str(tmp_path) not in kept
+    assert file_sha256(vec_file) in kept
+    assert first.run.record.settings["vectors"] == "public.vec"
+    assert "vectors=public.vec" in first.run.record.title
+
+
+def test_a_missing_file_of_vectors_is_refused_before_the_run(sample: Dataset, tmp_path: Path) -> None:
+    config = IsolatedConfig(vectors=tmp_path / "gone.vec")
+    with pytest.raises(DataMissingError, match=r"vectors must be a file, got .*, which is not there"):
+        execute(RunRequest(IsolatedLinear, config, sample, tmp_path / "results"), SILENT)
+    assert not (tmp_path / "results").exists()
 
 
 def test_vectors_trained_here_and_the_reading_of_the_space_are_told(sample: Dataset, cache: Path) -> None:

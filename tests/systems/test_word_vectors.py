@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -10,10 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from erc_bench import records
 from erc_bench.errors import ConfigError, DataCorruptError, DataMissingError, SystemFailedError
 from erc_bench.progress import SilentProgress
+from erc_bench.records import file_sha256
 from erc_bench.systems import _word_vectors
-from erc_bench.systems._word_vectors import BinFile, VecFile, open_vectors, read_vectors, tokens, train_vectors
+from erc_bench.systems._word_vectors import (
+    BinFile,
+    VecFile,
+    open_vectors,
+    read_vectors,
+    tokens,
+    train_vectors,
+    vectors_sha256,
+)
 
 SENTENCES = [
     "The goat is gone .",
@@ -117,7 +128,22 @@ def test_a_bin_file_gives_every_word_a_vector_from_its_subwords(facebook: Any) -
     [
         ("vectors.vec", None, DataMissingError, "not there"),
         ("vectors.vec.gz", "", ConfigError, "Unpack archives"),
-        ("vectors.vec", "goat 0.1 0.2\n", DataCorruptError, "begin with the number of words"),
+        (
+            "vectors.vec",
+            "goat 0.1 0.2\n",
+            DataCorruptError,
+            "line 1 of .* number of words and of dimensions, .* got 'goat",
+        ),
+        ("vectors.vec", "", DataCorruptError, "number of words and of dimensions, .* got ''"),
+        (
+            "vectors.vec",
+            "0 12\n",
+            DataCorruptError,
+            r"line 1 of .*vectors\.vec must be .* both at least 1, .* got '0 12'",
+        ),
+        ("vectors.vec", "2 0\ngate\ngoat\n", DataCorruptError, "line 1 of .* got '2 0'"),
+        ("vectors.vec", "2 -3\ngate 1\ngoat 2\n", DataCorruptError, "line 1 of .* got '2 -3'"),
+        ("vectors.vec", "\0" * 10_000, DataCorruptError, "line 1 of .{,1000}$"),
         ("vectors.bin", "not FastText", DataCorruptError, r"must be a FastText \.bin file"),
     ],
 )
@@ -145,20 +171,84 @@ def test_a_vec_file_with_fewer_words_than_announced_is_refused(tmp_path: Path, l
 def test_a_vec_file_cut_within_its_last_line_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "vectors.vec"
     path.write_text("2 3\ngate 1 2 3\ngoat 4 5")
-    with pytest.raises(DataCorruptError, match=r"line 3 of .* must hold 3 numbers after the word, got 2 fields"):
+    with pytest.raises(DataCorruptError, match=r"line 3 of .* must hold 3 finite numbers after the word, got 2 fields"):
         open_vectors(path).look_up(["gate"])
     path.write_text("2 3\ngate 1 2 3\ngoat 4 5 6")
     open_vectors(path).look_up(["gate"])
 
 
-@pytest.mark.parametrize("line", ["goat 0.1 0.2", "goat 0.1 0.2 much"])
+@pytest.mark.parametrize(
+    "line", ["goat 0.1 0.2", "goat 0.1 0.2 much", "goat 0.1 nan 0.2", "goat 0.1 0.2 -inf", "goat 0.1 1e39 0.2"]
+)
 def test_a_damaged_line_of_a_vec_file_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "vectors.vec"
     path.write_text(f"3 3\ngate 1 2 3\n{line}\nhill 4 5 6\n")
     vectors = open_vectors(path)
     vectors.look_up(["gate"])
-    with pytest.raises(DataCorruptError, match="line 3"):
+    with pytest.raises(DataCorruptError, match=r"line 3 of .*vectors\.vec must hold 3 finite numbers"):
         vectors.look_up(["goat"])
+
+
+def test_a_bin_file_with_numbers_that_are_none_is_refused(facebook: Any, tmp_path: Path) -> None:
+    folder, model = facebook
+    first = model.vectors_vocab[model.key_to_index["goat"]].tobytes()
+    content = (folder / "small.bin").read_bytes()
+    assert content.count(first) == 1
+    path = tmp_path / "damaged.bin"
+    path.write_bytes(content.replace(first, np.full(DIM, np.nan, np.float32).tobytes()))
+    vectors = open_vectors(path)
+    assert vectors.get("gate") is not None
+    with pytest.raises(DataCorruptError, match=r"the vector of 'goat' in .*damaged\.bin must hold finite numbers"):
+        vectors.get("goat")
+
+
+def test_a_bin_file_without_dimensions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gensim.models.fasttext
+
+    class Empty:
+        vector_size = 0
+
+    monkeypatch.setattr(gensim.models.fasttext, "load_facebook_vectors", lambda path: Empty())
+    (tmp_path / "empty.bin").touch()
+    with pytest.raises(DataCorruptError, match=r"empty\.bin must be a FastText \.bin file, .* 0 dimensions"):
+        open_vectors(tmp_path / "empty.bin")
+
+
+def test_a_file_is_read_for_its_digest_once_and_again_when_it_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "public.vec"
+    path.write_text("1 2\ngoat 1 2\n")
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return file_sha256(path)
+
+    monkeypatch.setattr(records, "file_sha256", counted)
+    first = vectors_sha256(path)
+    assert first == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert vectors_sha256(path) == first
+    assert len(read) == 1
+    path.write_text("1 2\ngoat 1 3\n")
+    os.utime(path, ns=(0, 0))  # the clock of a file system may not have advanced since the first one
+    assert vectors_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest() != first
+
+
+@pytest.mark.parametrize("name", ["gone.vec", "gone.bin"])
+def test_there_is_no_digest_of_a_missing_file(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataMissingError, match=r"vectors must be a file, got .*, which is not there"):
+        vectors_sha256(tmp_path / name)
+
+
+def test_there_is_no_digest_of_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(records, "file_sha256", refused)
+    (tmp_path / "secret.vec").touch()
+    with pytest.raises(DataMissingError, match=r"must be a readable file, got .*secret\.vec: Permission denied"):
+        vectors_sha256(tmp_path / "secret.vec")
 
 
 @pytest.fixture
