@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
 
 EXIT_INTERRUPTED = 130
 
@@ -29,6 +30,10 @@ class ErcBenchError(Exception):
     """Base of all errors raised on purpose; `exit_code` is the status the command line ends with."""
 
     exit_code = 1
+
+    def restated(self, message: str) -> Self:
+        """The same kind of error with another message, whatever its constructor takes."""
+        return type(self).__new__(type(self), message)
 
 
 class UsageError(ErcBenchError):

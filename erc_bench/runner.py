@@ -281,10 +281,12 @@ class _Execution:
             self.record.utterances_per_second = round(len(remaining) / (seconds - waited), 2)
         return [found[target] for target in self.targets]
 
-    def _charge(self, predictions: Iterable[Prediction], report: Report) -> None:
+    def _charge(self, predictions: list[Prediction], report: Report) -> None:
         """Sum what the answers used; the price is that of now, also for what an earlier process asked."""
         self.record.usage = usage = total_usage(predictions)
-        if report.prices:
+        if any(kind not in (p.usage or {}) for p in predictions for kind in report.prices):
+            self.progress.note(f"{self.record.title}: no cost, since not every answer came with its number of tokens")
+        elif report.prices:
             usage["cost"] = round(sum(usage.get(kind, 0) * price for kind, price in report.prices.items()), 9)
 
     def _append(self, answers: Iterable[Prediction], remaining: list[Target]) -> dict[Target, Prediction]:

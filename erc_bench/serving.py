@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from erc_bench.errors import SystemFailedError
@@ -83,8 +84,15 @@ def trusts_environment(url: str) -> bool:
     return not is_loopback(url)
 
 
-async def served_models(url: str, *, api_key: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> list[str] | None:
-    """Names of the models that the server at `url` (without `/v1`) offers; None while it does not answer.
+class Offer(NamedTuple):
+    """Names of the models that a server offers; `models` is None while there is none, and `got` says what came instead."""
+
+    models: list[str] | None
+    got: str = ""
+
+
+async def served_models(url: str, *, api_key: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> Offer:
+    """What the server at `url` (without `/v1`) offers.
 
     Raises
     ------
@@ -98,16 +106,16 @@ async def served_models(url: str, *, api_key: str, timeout: float = PROBE_TIMEOU
         async with httpx.AsyncClient(timeout=timeout, headers=headers, trust_env=trusts_environment(url)) as client:
             response = await client.get(f"{url}/v1/models")
     except httpx.HTTPError:
-        return None
+        return Offer(None, "no answer")
     if response.status_code in (401, 403):
         raise SystemFailedError(
             f"the server at {public_url(url)} must accept the key in OPENAI_API_KEY, got status {response.status_code}. "
             "Set that environment variable to a key of this server."
         )
     if response.status_code != 200:
-        return None
+        return Offer(None, f"status {response.status_code}")
     try:
-        return [str(model["id"]) for model in response.json()["data"]]
+        return Offer([str(model["id"]) for model in response.json()["data"]])
     except (ValueError, KeyError, TypeError):
         said = " ".join(response.text.split())[:80]
         raise SystemFailedError(
@@ -165,6 +173,7 @@ class ManagedServer:
         self._explain = explain
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self._starting = False
 
     @property
     def running(self) -> bool:
@@ -199,6 +208,7 @@ class ManagedServer:
                 start_new_session=True,  # Ctrl-C reaches the harness only, which then stops the server in order
             )
         self.starts += 1
+        self._starting = True
 
     def _require_free_port(self) -> None:
         parts = urlsplit(self.url)
@@ -231,15 +241,17 @@ class ManagedServer:
             while True:
                 if not self.running:
                     raise self._death()
-                models = await served_models(self.url, api_key=self._api_key)
+                offer = await served_models(self.url, api_key=self._api_key)
                 if not self.running:
                     raise self._death()  # whoever answered, it was not this server
                 now = time.monotonic()
                 task.advance(now - told)
                 told = now
-                if models is not None:
-                    self.start_seconds.append(round(now - started, 1))
-                    return models
+                if offer.models is not None:
+                    if self._starting:
+                        self.start_seconds.append(round(now - started, 1))
+                        self._starting = False
+                    return offer.models
                 if now - started > timeout:
                     self.stop()
                     raise SystemFailedError(
@@ -254,7 +266,7 @@ class ManagedServer:
         status = self._watchdog.returncode if self._watchdog else None
         explained = self._explain(text) if self._explain is not None else None
         if explained is not None:
-            return type(explained)(f"{explained} Its log, {self.log}, says:\n{tail}")
+            return explained.restated(f"{explained} Its log, {self.log}, says:\n{tail}")
         return SystemFailedError(f"the model server ended with status {status}. Its log, {self.log}, says:\n{tail}")
 
     def _log_text(self) -> str:

@@ -104,7 +104,12 @@ class Session:
 
         task = asyncio.create_task(guarded())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # Ctrl-C may arrive inside a request; it is raised there, and asyncio reports what nobody took
 
     async def _feed(self, endpoint: Endpoint) -> None:
         slots = self._slots[endpoint]
@@ -235,11 +240,11 @@ class Session:
 async def _absence(endpoint: Endpoint) -> str | None:
     """What keeps somebody else's server from being asked; None if nothing does."""
     try:
-        models = await served_models(endpoint.url, api_key=endpoint.client.api_key)
+        models, got = await served_models(endpoint.url, api_key=endpoint.client.api_key)
     except SystemFailedError as error:  # a gateway in trouble may refuse keys or send a web page for a while
         return f"this: {error}"
     if models is None:
-        return "no answer"
+        return got
     return None if endpoint.model in models else f"one that offers {', '.join(models) or 'no model'}"
 
 
@@ -266,5 +271,6 @@ def explained(error: APIStatusError, endpoint: Endpoint) -> SystemFailedError:
             "server with a larger --max-model-len."
         )
     return SystemFailedError(
-        f"{said} Modes choose and rank, top_k and seeds need a recent vLLM (0.32 is known to work)."
+        f"{said} Modes choose and rank, top_k and seeds need a recent vLLM (0.32 is known to work); --set top_k=0 --set "
+        "send_seed=false leaves the latter two out."
     )

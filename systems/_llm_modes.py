@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from erc_bench.domain import Dialogue, LabelSet
 from erc_bench.errors import SystemFailedError
@@ -18,12 +18,14 @@ from ._llm_parsing import RELEASED_CUE, parse_answer, released_rule
 from ._llm_prompting import Prompter
 
 if TYPE_CHECKING:
-    from openai.types import CompletionUsage
+    from openai.types import Completion, CompletionUsage
+    from openai.types.chat import ChatCompletion
 
     from ._llm_config import LLMConfig
 
 Usage = dict[str, float]
 Prefix = tuple[int, ...]
+Answer = TypeVar("Answer", "ChatCompletion", "Completion")
 
 
 def request_seed(seed: int, dialogue: str, turn: int) -> int:
@@ -95,28 +97,33 @@ class Interviewer:
         self.requests += 1
         if self.config.chat:
             messages: Any = self.prompter.messages(dialogue, turn)
-            chat = await endpoint.client.chat.completions.create(
-                messages=messages, max_completion_tokens=max_tokens, **common
+            chat = await answered(
+                endpoint,
+                endpoint.client.chat.completions.create(messages=messages, max_completion_tokens=max_tokens, **common),
+                choices=common.get("n", 1),
             )
-            _check_answer(chat, endpoint)
-            texts = [choice.message.content or "" for choice in chat.choices]
-            return texts, self._usage(chat.usage)
+            return [choice.message.content or "" for choice in chat.choices], self._usage(chat.usage)
         # After examples an answer ends with its line: what follows would be the next example.
         stop = ["\n"] if self.config.examples else None
-        completion = await endpoint.client.completions.create(
-            prompt=self.prompter.text(dialogue, turn), max_tokens=max_tokens, stop=stop, **common
+        prompt = self.prompter.text(dialogue, turn)
+        completion = await answered(
+            endpoint,
+            endpoint.client.completions.create(prompt=prompt, max_tokens=max_tokens, stop=stop, **common),
+            choices=common.get("n", 1),
         )
-        _check_answer(completion, endpoint)
         return [choice.text for choice in completion.choices], self._usage(completion.usage)
 
     def _usage(self, usage: CompletionUsage | None) -> Usage:
         counted: Usage = {"requests": 1}
         if usage is not None:
             details = usage.prompt_tokens_details
-            counted["prompt_tokens"] = usage.prompt_tokens
-            counted["completion_tokens"] = usage.completion_tokens
-            if details is not None and details.cached_tokens is not None:
-                counted["cached_tokens"] = details.cached_tokens
+            counts = {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "cached_tokens": None if details is None else details.cached_tokens,
+            }
+            # Other servers than vLLM leave out what the protocol requires.
+            counted |= {kind: count for kind, count in counts.items() if count is not None}
         return counted
 
     async def _rank(self, endpoint: Endpoint, dialogue: Dialogue, turn: int) -> Prediction:
@@ -124,7 +131,7 @@ class Interviewer:
         prompt = await self._prompt_tokens(endpoint, dialogue, turn)
         self.requests += 1
         extra = {"logprob_token_ids": trie.tokens, "return_tokens_as_token_ids": True}
-        completion = await endpoint.client.completions.create(
+        asking = endpoint.client.completions.create(
             model=endpoint.model,
             prompt=[[*prompt, *prefix] for prefix in trie.prefixes],
             max_tokens=1,
@@ -132,6 +139,7 @@ class Interviewer:
             logprobs=1,
             extra_body=extra,
         )
+        completion = await answered(endpoint, asking, choices=len(trie.prefixes))
         following: dict[Prefix, Mapping[str, float]] = {}
         for choice in completion.choices:
             top = choice.logprobs.top_logprobs if choice.logprobs is not None else None
@@ -177,21 +185,51 @@ class Interviewer:
         return tuple(with_label[len(without) :])
 
 
-def _check_answer(answer: object, endpoint: Endpoint) -> None:
-    """The client hands out the text itself where a server answers a request with something else than JSON."""
-    if isinstance(answer, str):
+async def answered(endpoint: Endpoint, asking: Awaitable[Answer], *, choices: int) -> Answer:
+    """An answer that holds as many choices as were asked for.
+
+    Raises
+    ------
+    SystemFailedError
+        It holds another number of them, or is not what the protocol requires.
+    """
+    answer: Any = None
+    try:
+        answer = await asking
+        given = len(answer.choices)
+    except (
+        ValueError,
+        AttributeError,
+        TypeError,
+    ) as error:  # not JSON, a text instead of an object, no list of choices
+        got = repr(answer[:80]) if isinstance(answer, str) else f"something else ({error})"
         raise SystemFailedError(
-            f"the server at {endpoint.shown} must answer requests with JSON, got {answer[:80]!r}. Is it an OpenAI-compatible "
-            "server, and is the address right?"
+            f"the server at {endpoint.shown} must answer requests with JSON that holds choices, got {got}. "
+            "Is it an OpenAI-compatible server, and is the address right?"
+        ) from error
+    if given != choices:
+        raise SystemFailedError(
+            f"the server at {endpoint.shown} must give {choices} choices to a request, got {given}. samples=N and mode=rank "
+            "need a server that does so (vLLM 0.32 is known to); --set samples=1 --set mode=generate asks for one."
         )
+    return cast("Answer", answer)
 
 
 async def tokenize(endpoint: Endpoint, **request: Any) -> list[int]:
     """Token ids of a chat or a text, as the server's own tokenizer and chat template make them."""
-    answer: Any = await endpoint.client.post(
+    from openai import NotFoundError
+
+    asking = endpoint.client.post(
         f"{endpoint.url}/tokenize", cast_to=dict[str, Any], body={"model": endpoint.model, **request}
     )
-    return [int(token) for token in answer["tokens"]]
+    try:
+        answer: Any = await asking
+        return [int(token) for token in answer["tokens"]]
+    except (NotFoundError, ValueError, KeyError, TypeError) as error:
+        raise SystemFailedError(
+            f"mode=rank needs a server that splits prompts into tokens at {endpoint.shown}/tokenize, as vLLM does, got "
+            f"{type(error).__name__}: {str(error)[:200]}. Use vLLM (0.32 or later), or --set mode=choose or mode=generate."
+        ) from None
 
 
 class LabelTrie:

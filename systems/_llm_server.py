@@ -178,7 +178,7 @@ def check_memory(model: str, machine: Hardware, *, tensor_parallel: int) -> None
 
 
 def takes_usual_memory(command: Sequence[str]) -> bool:
-    """Whether a vLLM started with this command holds all weights on this machine, in 16 bits."""
+    """Whether a vLLM started with these words of a user holds the weights as `check_memory` expects, in 16 bits."""
     return not any(OTHER_MEMORY.fullmatch(word.partition("=")[0].replace("_", "-")) for word in command)
 
 
@@ -269,7 +269,8 @@ def make_server(config: LLMConfig, runtime: Runtime, machine: Hardware) -> Manag
     weights = resolve_weights(config.model, offline=runtime.offline)
     port = config.port or free_port()
     command = server_command(config, weights, port, machine)
-    if PLACEHOLDER_OF_PORT not in base_command(config) and takes_usual_memory(command[1:]):
+    own_words = shlex.split(f"{base_command(config)} {config.server_args}")
+    if PLACEHOLDER_OF_PORT not in base_command(config) and takes_usual_memory(own_words):
         check_memory(config.model, machine, tensor_parallel=config.tensor_parallel)
     if shutil.which(command[0]) is None:
         raise MissingDependencyError(

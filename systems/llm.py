@@ -176,7 +176,7 @@ class LLM(System):
                     return
                 except SystemFailedError as error:
                     if self._tally.restarts >= config.restarts:
-                        raise type(error)(f"restarts={config.restarts} were used up. {error}") from None
+                        raise error.restated(f"restarts={config.restarts} were used up. {error}") from None
                     self._tally.restarts += 1
                     progress.note(
                         f"The model server died; starting it again ({self._tally.restarts} of {config.restarts})."
@@ -191,19 +191,20 @@ class LLM(System):
 
     async def _foreign_endpoints(self, urls: list[str], progress: Progress) -> list[Endpoint]:
         offered = await asyncio.gather(*(served_models(url, api_key=api_key()) for url in urls))
-        silent = [url for url, models in zip(urls, offered, strict=True) if models is None]
+        silent = [
+            (public_url(url), offer.got) for url, offer in zip(urls, offered, strict=True) if offer.models is None
+        ]
         if len(silent) == len(urls):
-            where = ", ".join(f"{public_url(url)}/v1/models" for url in silent)
+            where = ", ".join(f"{url}/v1/models" for url, _ in silent)
             raise SystemFailedError(
-                f"a server must answer at {where}, got nothing. Start that server, correct --set endpoint=…, or leave it out to "
-                "have a server started."
+                f"a server must answer at {where}, got {', '.join(got for _, got in silent)}. Start that server, correct --set "
+                "endpoint=…, or leave it out to have a server started."
             )
         if silent:
-            progress.note(
-                f"Starting without {', '.join(map(public_url, silent))}: no answer yet; used once there is one."
-            )
+            shown = ", ".join(f"{url} ({got})" for url, got in silent)
+            progress.note(f"Starting without {shown}; used once it offers a model.")
         endpoints = []
-        for url, models in zip(urls, offered, strict=True):
+        for url, (models, _) in zip(urls, offered, strict=True):
             name = self._wanted if models is None else self._served(models, url)
             endpoints.append(self._endpoint(url, name))
             endpoints[-1].answers = models is not None

@@ -181,6 +181,18 @@ def test_the_cost_of_a_resumed_run_is_that_of_all_its_answers_at_the_last_price(
     assert record.usage == {"tokens": 2 * record.predictions, "cost": 0.5 * record.predictions}
 
 
+def test_no_cost_is_made_of_tokens_that_were_not_counted(sample: Dataset, tmp_path: Path) -> None:
+    class Uncounted(Served):
+        def predict(
+            self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+        ) -> Iterator[Prediction]:
+            for number, prediction in enumerate(super().predict(dialogues, targets, progress=progress)):
+                yield replace(prediction, usage=None) if number == 3 else prediction
+
+    record = execute(RunRequest(Uncounted, Priced(price=1.0), sample, tmp_path), SilentProgress()).run.record
+    assert record.usage == {"tokens": 2 * (record.predictions - 1)}
+
+
 def test_waiting_for_a_server_is_no_part_of_the_speed(sample: Dataset, tmp_path: Path) -> None:
     record = execute(RunRequest(Served, Priced(), sample, tmp_path), SilentProgress()).run.record
     predict, waited = record.timings["predict"], record.timings["wait_for_server"]

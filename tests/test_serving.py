@@ -18,7 +18,7 @@ import pytest
 
 from erc_bench.errors import ModelUnavailableError, SystemFailedError
 from erc_bench.progress import SilentProgress
-from erc_bench.serving import ManagedServer, free_port, public_url, root_url, served_models, trusts_environment
+from erc_bench.serving import ManagedServer, Offer, free_port, public_url, root_url, served_models, trusts_environment
 
 # A server that has a child of its own, as vLLM has its engine, and says where both are.
 SERVER = """
@@ -153,7 +153,9 @@ def test_the_children_of_a_killed_server_do_not_outlive_it(make: Callable[[], Ma
         ready(server)
     server.start()
     assert ready(server) == ["tiny"]
+    assert ready(server) == ["tiny"]
     assert server.starts == 2
+    assert len(server.start_seconds) == 2, "asking a server that has started is no start"
 
 
 def test_a_server_that_dies_is_explained_with_the_end_of_its_log(make: Callable[[str], ManagedServer]) -> None:
@@ -209,10 +211,10 @@ def test_an_answer_of_another_server_does_not_hide_a_death(
 ) -> None:
     server = make("dies")
 
-    async def foreign(url: str, *, api_key: str) -> list[str]:
+    async def foreign(url: str, *, api_key: str) -> Offer:
         while server.running:
             await asyncio.sleep(0.01)
-        return ["somebody's"]
+        return Offer(["somebody's"])
 
     monkeypatch.setattr("erc_bench.serving.served_models", foreign)
     server.start()
@@ -335,4 +337,4 @@ def test_an_address_is_shown_without_name_and_password() -> None:
 
 
 def test_a_server_that_is_not_there_offers_nothing() -> None:
-    assert asyncio.run(served_models(f"http://127.0.0.1:{free_port()}", api_key="x")) is None
+    assert asyncio.run(served_models(f"http://127.0.0.1:{free_port()}", api_key="x")) == Offer(None, "no answer")

@@ -38,13 +38,16 @@ def prompt_of(body: dict[str, Any]) -> str:
 
 
 class Server:
-    """`failures` are status codes given before the next answers; `delay` is in seconds; `page` stands for all answers."""
+    """`failures` are status codes given before the next answers; `delay` is in seconds; `page` stands for all answers,
+    and `edit` changes them."""
 
     def __init__(self, port: int = 0) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.failures: deque[int] = deque()
         self.error_message = "made up"
         self.page: str | None = None
+        self.edit: Callable[[dict[str, Any]], Any] = lambda answer: answer
+        self.refused: dict[str, int] = {}  # status given instead of any answer, by path
         self.delay = 0.0
         self.gate: threading.Event | None = None
         self.hang_first = 0
@@ -158,7 +161,8 @@ class Handler(BaseHTTPRequestHandler):
         return
 
     def _send(self, status: int, content: Any) -> None:
-        data = (content if isinstance(content, str) else json.dumps(content)).encode()
+        text = content if isinstance(content, (str, bytes)) else json.dumps(content)
+        data = text if isinstance(text, bytes) else text.encode()
         try:
             self.send_response(status)
             self.send_header("Content-Type", "text/html" if isinstance(content, str) else "application/json")
@@ -171,6 +175,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.owner.key is not None and self.headers["Authorization"] != f"Bearer {self.owner.key}":
             self._send(401, {})
+        elif self.path in self.owner.refused:
+            self._send(self.owner.refused[self.path], {"detail": "Not Found"})
         elif self.path == "/v1/models":
             self._send(200, {"data": [{"id": self.owner.model}]})
         elif self.path == "/version":
@@ -185,7 +191,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._send(*self.owner.respond(self.path, body))
+        if self.path in self.owner.refused:
+            self._send(self.owner.refused[self.path], {"detail": "Not Found"})
+            return
+        status, content = self.owner.respond(self.path, body)
+        self._send(status, self.owner.edit(content) if status == 200 and self.path != "/tokenize" else content)
 
 
 @pytest.fixture

@@ -83,13 +83,6 @@ def test_the_released_parser_needs_its_fallback_label(lab: Lab, server: Server) 
         list(llm.predict(lab.dialogues(1), [Target("test-00000", 0)], progress=SilentProgress()))
 
 
-@pytest.mark.parametrize("chat", [True, False])
-def test_a_web_page_instead_of_an_answer_is_a_clear_error(lab: Lab, server: Server, chat: bool) -> None:
-    server.page = "<html>Please log in</html>"
-    with pytest.raises(SystemFailedError, match=r"must answer requests with JSON, got '<html>Please log in</html>'"):
-        lab.ask(lab.system(server, chat=chat), lab.dialogues(1))
-
-
 def test_choose_constrains_the_server_to_the_labels(lab: Lab, server: Server) -> None:
     answers = lab.ask(lab.system(server, mode="choose"), lab.dialogues(2))
     assert all(b["structured_outputs"] == {"choice": list(NAMES)} and b["temperature"] == 0 for b in server.bodies)

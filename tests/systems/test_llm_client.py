@@ -50,6 +50,7 @@ def test_a_hanging_request_is_given_up_and_asked_again(lab: Lab, server: Server)
         (401, "no key", SystemFailedError, "OPENAI_API_KEY"),
         (404, "no such model", ModelUnavailableError, "served_name"),
         (422, "unknown parameter", SystemFailedError, "recent vLLM"),
+        (400, "Unrecognized request argument: top_k", SystemFailedError, "--set top_k=0 --set send_seed=false"),
     ],
 )
 def test_refusals_are_not_retried_and_name_the_way_out(

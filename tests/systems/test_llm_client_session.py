@@ -12,6 +12,7 @@ import pytest
 
 from erc_bench.domain import Dialogue, Utterance
 from erc_bench.errors import SystemFailedError
+from erc_bench.serving import Offer
 from erc_bench.system import Prediction
 from erc_bench.systems import _llm_client
 from erc_bench.systems._llm_client import Endpoint, Session
@@ -21,8 +22,8 @@ Ask = Callable[[Endpoint, Dialogue, int], Awaitable[Prediction]]
 
 @pytest.fixture(autouse=True)
 def always_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def served_models(url: str, *, api_key: str) -> list[str]:
-        return ["model"]
+    async def served_models(url: str, *, api_key: str) -> Offer:
+        return Offer(["model"])
 
     monkeypatch.setattr(_llm_client, "served_models", served_models)
     monkeypatch.setattr(_llm_client, "FIRST_PAUSE_SECONDS", 0.0)
@@ -127,3 +128,25 @@ def test_what_never_began_leaves_no_warning() -> None:
         asyncio.run(run())
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
+
+
+def test_ctrl_c_inside_a_request_is_raised_once_and_reported_nowhere_else() -> None:
+    async def ask(endpoint: Endpoint, dialogue: Dialogue, turn: int) -> Prediction:
+        raise KeyboardInterrupt  # as asyncio does to whichever task runs when the main one has ended
+
+    reported: list[str] = []
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(lambda loop, context: reported.append(context["message"]))
+        asking = session(ask, concurrency=1)
+
+        async def begin(asking: Session) -> None:
+            asking.start(talks(3, 1), talks(3, 1)[0].targets())
+
+        runner.run(begin(asking))
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(asking.answers())
+        runner.run(asking.close())
+        del asking
+        gc.collect()
+    gc.collect()
+    assert [message for message in reported if "never retrieved" in message] == []

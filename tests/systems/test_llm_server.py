@@ -327,6 +327,17 @@ def test_a_server_that_dies_for_good_ends_the_run_with_the_reason(tmp_path: Path
         llm.close()
 
 
+def test_a_server_command_without_its_package_names_the_install_and_the_log(tmp_path: Path) -> None:
+    llm = managed(tmp_path, server_command=f"{sys.executable} -m vllm.no_such {{port}}")
+    try:
+        with pytest.raises(
+            MissingDependencyError, match=r"(?s)pip install 'erc-bench\[vllm\]'.*log, .*No module named"
+        ):
+            list(llm.predict(talks(1), talks(1)[0].targets(), progress=SilentProgress()))
+    finally:
+        llm.close()
+
+
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "die").touch()
     llm = managed(tmp_path)

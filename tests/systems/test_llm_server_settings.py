@@ -54,6 +54,20 @@ def test_other_arguments_do_not_switch_the_memory_check_off(tmp_path: Path) -> N
         make_server(config, Runtime(run_dir=tmp_path), SMALL)
 
 
+@pytest.mark.parametrize(
+    ("machine", "message"),
+    [
+        (Hardware(2, 8 * GIB, 8 * GIB), "needs about 28 GiB of memory, but 2 of the GPUs here have 16 GiB"),
+        (Hardware(0, None, 8 * GIB), "needs about 28 GiB of memory, but no GPU was found"),
+        (SMALL, "tensor_parallel must be at most the 1 GPUs here, got 2"),
+    ],
+)
+def test_a_model_spread_over_gpus_is_checked_as_well(tmp_path: Path, machine: Hardware, message: str) -> None:
+    config = Llama13bConfig(server_command=VLLM, tensor_parallel=2)
+    with pytest.raises((SystemFailedError, ConfigError), match=message):
+        make_server(config, Runtime(run_dir=tmp_path), machine)
+
+
 def test_a_server_of_another_kind_is_not_checked_for_memory(tmp_path: Path) -> None:
     config = Llama13bConfig(server_command=f"{sys.executable} -m other {{model}} {{port}}", tensor_parallel=8)
     make_server(config, Runtime(run_dir=tmp_path), SMALL)
