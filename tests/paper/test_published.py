@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from erc_bench.board.published import published_results
 from erc_bench.config import build_config, changed_settings
 from erc_bench.domain import DAILYDIALOG_LABELS
 from erc_bench.errors import DataCorruptError
-from erc_bench.paper.published import FILE, Counterpart, paper_tables, parse_tables
+from erc_bench.paper.published import FILE, PATH, Counterpart, paper_tables, parse_tables
 from erc_bench.records import RunRecord
 from erc_bench.registry import system_class
 
@@ -70,12 +71,16 @@ def test_released_confusions_cover_the_last_turns_of_the_test_split() -> None:
         assert found.sum(axis=1).tolist() == gold
 
 
-def test_counterparts_are_configurations_of_registered_systems() -> None:
+def test_counterparts_are_configurations_of_registered_systems(tmp_path: Path) -> None:
+    file = tmp_path / "public.vec"  # a setting that names a file is known by what is in it
+    file.touch()
     for counterpart in (*paper_tables().counterparts.values(), *paper_tables().expected):
         system = system_class(counterpart.system)
         for settings in (counterpart.settings, *counterpart.alternatives):
-            config = build_config(system.Config, settings, owner=counterpart.system)
-            assert changed_settings(config) == settings
+            given = {name: str(file) if value == PATH else value for name, value in settings.items()}
+            config = build_config(system.Config, given, owner=counterpart.system)
+            recorded = {name: file.name if value == PATH else value for name, value in settings.items()}
+            assert changed_settings(config) == recorded
 
 
 def test_a_counterpart_is_found_by_exactly_its_settings() -> None:
