@@ -164,6 +164,10 @@ def test_a_killed_harness_and_a_killed_server_cost_nothing_but_time(
     assert open_targets <= asked["requests"] <= most, "what was answered before the kill is not asked again"
     assert record.measurements["server"]["restarts"] == 1
     assert record.usage["prompt_tokens"] > 50 * len(targets)
+    assert record.scores == headline_scores(dataset, "all", [predictions[target] for target in targets])
+    section = measured_board(dataset, group_runs(find_runs(results))).section("utterance")
+    assert section is not None
+    assert [row.system for row in section.rows] == ["smollm2-135m"]
     assert set(whole_lines) <= set((second.folder / "predictions.jsonl").read_bytes().splitlines())
     log = (second.folder / "server.log").read_text(errors="replace")
     assert log.count("\n$ ") + log.startswith("$ ") == 3

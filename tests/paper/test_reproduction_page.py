@@ -109,3 +109,13 @@ def test_what_the_page_says_of_ranks_holds_for_the_committed_board() -> None:
         for name in ("sentemocontext", "minilm-classifier")
     )
     assert max(first, other_first) <= min(last, other_last), "they no longer share a rank: rewrite the page"
+
+
+def test_what_the_page_says_has_no_run_has_none_in_the_committed_tables(page: str) -> None:
+    with (PAGE.parents[1] / "leaderboard" / "paper.csv").open(encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["block"].startswith("Measured here")]
+    missing = {line["row"].split(" ")[0] for line in lines if line["missing"] and not line["measured"]}
+    paragraph = page[page.index("**Rows without a run.**") : page.index("## Reading Table 2")]
+    named = set(re.findall(r"`(sentemocontext[\w-]*)`", paragraph))
+    assert named == {name for name in missing if name.startswith("sentemocontext")}
+    assert ("isolated" in paragraph) == any(name.startswith("isolated") for name in missing)
