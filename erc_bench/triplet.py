@@ -279,16 +279,16 @@ def read_embeddings(folder: Path, dataset: Dataset) -> NDArray[np.float32]:
     """
     path = folder / EMBEDDINGS_FILE
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             vectors, lengths = file["embeddings"], file["lengths"]
     except FileNotFoundError:
         raise DataMissingError(
             f"{folder} must hold {EMBEDDINGS_FILE} or {TRIPLETS_FILE} to be scored by triplets, got neither. "
             "Make the run again with --overwrite."
         ) from None
-    except (ValueError, KeyError, OSError) as error:
+    except Exception as error:  # damaged bytes make zipfile, zlib and numpy raise a dozen unrelated errors
         raise DataCorruptError(
-            f"{path} must hold embeddings, got {error}. Make the run again with --overwrite."
+            f"{path} must hold embeddings, got {str(error) or type(error).__name__}. Make the run again with --overwrite."
         ) from None
     expected = [len(dialogue) for dialogue in dataset.test]
     if lengths.tolist() != expected or vectors.shape[:1] != (sum(expected),):

@@ -88,14 +88,17 @@ def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
 
 
 def _evidence_differences(run: Run, dataset: Dataset) -> Iterator[str]:
-    """What is wrong with the outcomes that were derived from embeddings, recomputed where those are still there."""
+    """What is wrong with embeddings, and with the outcomes derived from them, recomputed where both are still there."""
     try:
         if run.record.withheld is not None or (run.folder / few_shot.FEW_SHOT_FILE).is_file():
             few_shot.run_counts(run.folder, dataset, run.record.withheld)
+        embeds = (run.folder / EMBEDDINGS_FILE).is_file()
         if not (run.folder / triplet.TRIPLETS_FILE).is_file():
+            if embeds:
+                triplet.read_embeddings(run.folder, dataset)
             return
         recorded = triplet.run_counts(run.folder, dataset)
-        if not (run.folder / EMBEDDINGS_FILE).is_file():
+        if not embeds:
             return
         recomputed = triplet.run_counts(run.folder, dataset, recompute=True)
     except DataError as error:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from erc_bench.triplet import (
     draw_triplets,
     gold_positions,
     noise_counts,
+    read_embeddings,
     run_counts,
     triplet_counts,
     triplet_scores,
@@ -182,6 +185,31 @@ def test_embeddings_of_other_dialogues_are_refused(sample: Dataset, tmp_path: Pa
     (tmp_path / EMBEDDINGS_FILE).write_bytes(b"not an archive")
     with pytest.raises(DataCorruptError, match="must hold embeddings"):
         run_counts(tmp_path, sample)
+
+
+def damaged(content: bytes, kind: str) -> bytes:
+    if kind == "truncated":
+        return content[: len(content) // 2]
+    place = {"a vector flipped": len(content) // 2, "the archive's index flipped": len(content) - 6}[kind]
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("kind", ["truncated", "a vector flipped", "the archive's index flipped"])
+def test_damaged_embeddings_are_refused(sample: Dataset, tmp_path: Path, kind: str) -> None:
+    path = folder_with_embeddings(tmp_path / "run", sample) / EMBEDDINGS_FILE
+    path.write_bytes(damaged(path.read_bytes(), kind))
+    with pytest.raises(DataCorruptError, match=r"must hold embeddings, got .+ Make the run again with --overwrite"):
+        run_counts(path.parent, sample)
+
+
+def test_any_damaged_byte_is_refused_or_changes_nothing(sample: Dataset, tmp_path: Path) -> None:
+    path = folder_with_embeddings(tmp_path / "run", sample) / EMBEDDINGS_FILE
+    intact, vectors = path.read_bytes(), read_embeddings(path.parent, sample)
+    starts = [found.start() for found in re.finditer(b"PK", intact)]
+    for place in {start + offset for start in starts for offset in range(90) if start + offset < len(intact)}:
+        path.write_bytes(intact[:place] + bytes([intact[place] ^ 0x01]) + intact[place + 1 :])
+        with contextlib.suppress(DataCorruptError):
+            np.testing.assert_array_equal(read_embeddings(path.parent, sample), vectors)
 
 
 def test_it_applies_only_where_triplets_can_be_drawn(sample: Dataset) -> None:

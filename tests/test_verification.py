@@ -158,6 +158,15 @@ def test_other_embeddings_differ(embedded: Run, mini: Dataset) -> None:
     assert "got those of another embeddings.npz" in found
 
 
+def test_embeddings_alone_are_read(embedded: Run, mini: Dataset) -> None:
+    (embedded.folder / triplet.TRIPLETS_FILE).unlink()
+    assert differences(embedded, mini) == []
+    path = embedded.folder / EMBEDDINGS_FILE
+    path.write_bytes(path.read_bytes()[:-100])
+    (found,) = differences(embedded, mini)
+    assert "embeddings.npz must hold embeddings, got File is not a zip file" in found
+
+
 def test_few_shot_outcomes_are_checked(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
     run = write_run(tmp_path, mini, gold(mini), withheld="fear")
     (run.folder / few_shot.FEW_SHOT_FILE).write_text("{}")

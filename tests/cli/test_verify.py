@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from erc_bench.domain import Dataset
-from erc_bench.records import PREDICTIONS_FILE, RUN_FILE, Run
+from erc_bench.records import EMBEDDINGS_FILE, PREDICTIONS_FILE, RUN_FILE, Run
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -75,6 +75,20 @@ def test_altered_boards_end_with_6(runs: list[Run], tmp_path: Path, command: Com
     assert done.code == 6
     assert done.out.startswith(f"{board}: differs from the board of these runs, first on line ")
     assert "superb" in done.out
+
+
+def test_truncated_embeddings_end_with_6_and_no_board_is_made_of_them(
+    runs: list[Run], tmp_path: Path, command: Command
+) -> None:
+    (runs[0].folder / EMBEDDINGS_FILE).write_bytes(b"PK\x03\x04 and no more")
+    done = command("verify", "--results-dir", tmp_path)
+    assert done.code == 6
+    assert "embeddings.npz must hold embeddings" in done.out
+    for name in ("leaderboard", "paper"):
+        done = command(name, "--results-dir", tmp_path, "--dataset", "sample")
+        assert done.code == 3
+        assert "error: " in done.err
+        assert "embeddings.npz must hold embeddings" in done.err
 
 
 def test_one_run_is_verified_alone(runs: list[Run], tmp_path: Path, command: Command) -> None:
