@@ -65,8 +65,9 @@ def paper(
     """Print and write the tables of the paper, published and measured side by side."""
     from erc_bench.data import load_dataset
     from erc_bench.paper.build import build_paper, parse_formats, read_runs, write_paper
-    from erc_bench.paper.render import print_tables, records
+    from erc_bench.paper.render import records
     from erc_bench.paper.sizes import parse_models
+    from erc_bench.paper.terminal import print_tables
 
     names, folders = parse_formats(formats), parse_models(models)
     dataset = load_dataset(dataset_name, data_dir=data_dir)

@@ -50,7 +50,7 @@ def figure_3(found: Measurements) -> Table:
             published = {DIAGONAL: tables.table_3[label]["recall"]} if "Released" in heading else {}
             measured: dict[str, Value | str] = {}
             if scored is not None:
-                shares = 100 * scored.shares[position]
+                shares = scored.shares[position]
                 measured = {column.name: Value(float(share)) for column, share in zip(columns, shares, strict=True)}
                 measured[DIAGONAL] = Value(float(shares[position]))
             lines.append(

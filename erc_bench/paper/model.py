@@ -9,7 +9,7 @@ from typing import Literal
 from erc_bench.board.words import MISSING, score_text
 from erc_bench.paper.measure import Scored, Value
 
-Unit = Literal["percent", "mcc", "share", "count", "decimal", "text"]
+Unit = Literal["percent", "mcc", "share", "count", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ def value_text(value: Value | str | None, unit: Unit) -> str:
 
 
 def number_text(value: float, unit: Unit) -> str:
-    """A number in its unit; shares are kept in percent, as all F1 scores are."""
+    """A number in its unit: F1 scores in percent, shares in 0..1, as the paper prints them."""
     if unit == "count":
         return f"{value:,.0f}"
     if unit == "share":
-        return f"{value / 100:.3f}"
+        return f"{value:.3f}"
     return score_text("mcc" if unit == "mcc" else "micro_f1", value)
 
 

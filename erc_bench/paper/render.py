@@ -1,11 +1,11 @@
-"""The tables as Markdown, CSV, JSON and on standard output."""
+"""The tables as Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from erc_bench.board.markdown import escaped
 from erc_bench.board.words import MISSING
@@ -29,6 +29,8 @@ CSV_COLUMNS = (
 )
 CSV_DECIMALS = 4
 OR = ", or "
+
+Key = TypeVar("Key")
 
 
 def headings(table: Table) -> list[str]:
@@ -70,20 +72,27 @@ def fillers(table: Table) -> list[tuple[str, list[str]]]:
 
 
 def stand_ins(table: Table) -> list[tuple[str, str, list[str]]]:
-    """Where another configuration stands in: what was measured, the command that is wanted, and the rows.
+    """Where another configuration stands in: what was measured, the command that is wanted, and the rows."""
+    found = rows_by(table, lambda line: (line.measured_by, line.missing) if line.measured and line.missing else None)
+    return [(measured_by, what, rows) for (measured_by, what), rows in found.items()]
+
+
+def rows_by(table: Table, key: Callable[[Line], Key | None]) -> dict[Key, list[str]]:
+    """The rows that share a key, without those that have none.
 
     A block whose lines all share one is named instead of its lines.
     """
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[Key, list[str]] = {}
     for block, lines in blocks(table):
-        kinds = {(line.measured_by, line.missing if line.measured else "") for line in lines}
-        for line in lines:
-            if line.measured and line.missing:
-                rows = found.setdefault((line.measured_by, line.missing), [])
-                name = block if block and len(kinds) == 1 and len(lines) > 1 else line.name
-                if name not in rows:
-                    rows.append(name)
-    return [(measured_by, what, rows) for (measured_by, what), rows in found.items()]
+        keys = [key(line) for line in lines]
+        for line, value in zip(lines, keys, strict=True):
+            if value is None:
+                continue
+            rows = found.setdefault(value, [])
+            name = block if block and len(set(keys)) == 1 and len(lines) > 1 else line.name
+            if name not in rows:
+                rows.append(name)
+    return found
 
 
 def render_markdown(tables: Sequence[Table], introduction: Sequence[str], pictures: Sequence[str]) -> str:
@@ -130,7 +139,7 @@ def _row(values: Any) -> str:
 
 
 def records(tables: Sequence[Table]) -> list[dict[str, Any]]:
-    """One record a cell, with numbers as numbers: percent for F1, precision and recall, -1..1 for MCC."""
+    """One record a cell, with measured numbers as numbers, in the unit of the published ones."""
     return [_record(table, line, column) for table in tables for line in table.lines for column in table.columns]
 
 
@@ -147,7 +156,7 @@ def _record(table: Table, line: Line, column: Column) -> dict[str, Any]:
         "row": line.name,
         "protocol": line.protocol,
         "column": column.heading,
-        "unit": {"share": "percent"}.get(column.unit, column.unit),
+        "unit": column.unit,
         "published": line.published.get(column.name),
         "measured": rounded(value.value) if value else measured,
         "low": rounded(value.low) if value else None,
@@ -165,46 +174,3 @@ def render_csv(tables: Sequence[Table]) -> str:
     writer.writeheader()
     writer.writerows(records(tables))
     return file.getvalue()
-
-
-def print_tables(tables: Sequence[Table], introduction: Sequence[str], file: TextIO) -> None:
-    """Print the tables: drawn to the width of a terminal, whole lines of plain text elsewhere."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as Drawn
-    from rich.text import Text
-
-    from erc_bench.board.terminal import UNLIMITED, plain
-
-    console = Console(file=file, highlight=False)
-    if not console.is_terminal:
-        console = Console(file=file, highlight=False, width=UNLIMITED, color_system=None)
-
-    def say(text: str, style: str = "") -> None:
-        console.print(Text(plain(text), style=style), soft_wrap=not console.is_terminal)
-
-    for paragraph in introduction:
-        say(paragraph)
-    for table in tables:
-        console.print()
-        say(table.title, "bold")
-        drawn = Drawn(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, header_style="bold")
-        names, left = headings(table), 1 + has_protocol(table)
-        for position, name in enumerate(names):
-            drawn.add_column(
-                Text(plain(name)), justify="right" if left <= position < len(names) - 1 else "left", overflow="fold"
-            )
-        for block, members in blocks(table):
-            if block:
-                drawn.add_row(Text(plain(block), style="italic"), *[""] * (len(names) - 1))
-            for line in members:
-                drawn.add_row(*(Text(plain(cell)) for cell in cells(table, line)))
-        with console.capture() as capture:
-            console.print(drawn)
-        console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
-        for what, rows in fillers(table):
-            say(f"to fill {', '.join(rows)}: {what}", "dim")
-        for by, what, rows in stand_ins(table):
-            say(f"stands in for {', '.join(rows)}: {by}, until there is a run of {what}", "dim")
-        for note in table.notes:
-            say(f"note: {note}")

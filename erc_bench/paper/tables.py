@@ -172,7 +172,7 @@ def table_3(found: Measurements) -> Table:
                     label,
                     protocol,
                     published,
-                    {name: Value(value) for name, value in measured.items()},
+                    {name: Value(value if name == "support" else value / 100) for name, value in measured.items()},
                     scored.measured_by if scored else "",
                     missing,
                 )

@@ -90,13 +90,25 @@ def test_csv_has_a_line_a_cell_with_numbers(runs: list[Run], sample: Dataset) ->
     assert float(cell["low"]) < float(cell["measured"]) < float(cell["high"])
 
 
+def test_shares_have_one_unit_on_both_sides(runs: list[Run], sample: Dataset) -> None:
+    lines = list(csv.DictReader(io.StringIO(render_csv(build_paper(sample, runs).tables))))
+    shares = [line for line in lines if line["unit"] == "share"]
+    assert {line["table"] for line in shares} == {"table-3", "figure-3"}
+    assert {line["column"] for line in shares if line["table"] == "table-3"} == {"P", "R", "F1"}
+    for side in ("published", "measured"):
+        values = [float(line[side]) for line in shares if line[side]]
+        assert 0.3 < max(values) <= 1, side
+    supports = [float(line["measured"]) for line in lines if line["column"] == "Supp." and line["measured"]]
+    assert max(supports) > 1
+
+
 def test_values_as_text() -> None:
     assert value_text(None, "percent") == "–"
     assert value_text("80 MiB", "text") == "80 MiB"
     assert value_text(Value(43.367, 40.1, 46.519, 1.0), "percent") == "43.37 [40.10, 46.52]"
     assert value_text(Value(50.0, deviation=0.649), "percent") == "50.00 ± 0.65"
     assert value_text(Value(-0.0071), "mcc") == "−0.007"
-    assert value_text(Value(59.4), "share") == "0.594"
+    assert value_text(Value(0.594), "share") == "0.594"
     assert value_text(Value(1090.71), "count") == "1,091"
 
 

@@ -162,7 +162,7 @@ def test_table_3_and_figure_3_agree(make_run: MakeRun, sample: Dataset) -> None:
         for line in lines(figure, block=heading):
             assert number(line, "diagonal") == number(line, line.name) == pytest.approx(recalls[line.name])
             shares = [number(line, name) for name in (*sample.labels.names, "unusable")]
-            assert sum(shares) == pytest.approx(100 if sum(shares) else 0)
+            assert sum(shares) == pytest.approx(1 if sum(shares) else 0)
     published = {line.name: line.published["diagonal"] for line in lines(figure, block="Released code")}
     assert published == {label: cells["recall"] for label, cells in paper_tables().table_3.items()}
 
