@@ -172,7 +172,8 @@ def build_showing(
     dialogue
         Only this dialogue.
 
-    With `other` and no filter, only utterances where exactly one of the two systems is right are selected.
+    With `other`, only utterances where exactly one of the two systems is right are selected, whatever else filters;
+    `dialogue` alone takes away this condition.
 
     Raises
     ------
@@ -252,13 +253,13 @@ def _outcome(gold: str | None, first: Prediction | None, second: Prediction | No
 
 def _selected(line: Line, *, compared: bool, errors: bool, label: str | None, whole: bool) -> Line:
     answers = [found for found in (line.prediction, line.other) if found is not None]
-    wanted = bool(answers) and (not compared or line.outcome is not None)
+    wanted = bool(answers)
+    if compared:
+        wanted = line.outcome is not None if whole else line.outcome in ("helped", "hurt")
     if errors:
         wanted = wanted and any(found.label != line.gold for found in answers)
     if label is not None:
         wanted = wanted and label in (line.gold, *(found.label for found in answers))
-    if compared and not (errors or label or whole):
-        wanted = line.outcome in ("helped", "hurt")
     if not wanted:
         return line
     return Line(line.turn, line.speaker, line.text, line.gold, line.prediction, line.other, line.outcome, selected=True)

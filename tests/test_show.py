@@ -192,6 +192,35 @@ def test_compare_counts_where_each_of_two_systems_is_right(tmp_path: Path, sampl
     assert not turned.by_context
 
 
+def test_compare_selects_differences_whatever_else_filters(tmp_path: Path, sample: Dataset) -> None:
+    def half(target: Target, label: str) -> str:
+        return label if target.turn % 2 else "no emotion"
+
+    pair = (
+        (make_run(tmp_path, sample, "half", half), "half"),
+        (make_run(tmp_path, sample, "calm", neutral), "calm"),
+    )
+    differences = {
+        (d.id, turn): u.label
+        for d in sample.test
+        for turn, u in enumerate(d.utterances)
+        if turn % 2 and u.label != "no emotion"
+    }
+
+    def selected(
+        label: str | None = None, *, errors: bool = False, dialogue: str | None = None
+    ) -> set[tuple[str, int]]:
+        showing = build_showing(sample, *pair, errors=errors, label=label, dialogue=dialogue)
+        return {(d.id, line.turn) for d in showing.dialogues for line in d.lines if line.selected}
+
+    assert selected() == selected(errors=True) == set(differences)
+    happy = {where for where, label in differences.items() if label == "happiness"}
+    assert happy
+    assert selected("happiness") == selected("happiness", errors=True) == happy
+    first = sample.test[0]
+    assert selected(dialogue=first.id) == {(first.id, turn) for turn in range(len(first))}
+
+
 def test_last_turn_runs_show_the_other_turns_as_not_labelled(tmp_path: Path, sample: Dataset) -> None:
     run = make_run(tmp_path, sample, "parrot", gold, targets="last")
     showing = build_showing(sample, (run, "parrot"))

@@ -16,10 +16,11 @@ Examples:
   erc-bench show results/sample/tfidf-logreg/b5d6ff3323ee/seed-0 --dialogue test-00003
 \b
 RUN is a run folder, or a row title or system name found in --results-dir. Dialogues are shown
-whole; `>` marks the utterances that the filters select. With --compare and no filter these are
-the utterances where exactly one of the two systems is right: `helped` where it is RUN, `hurt`
-where it is the other one. Labels a run did not give (--targets last) stand as a dash. --seed is
-that of RUN; a row to compare with that has not got it gives its lowest seed, and a line says so."""
+whole; `>` marks the utterances that the filters select. With --compare these are only utterances
+where exactly one of the two systems is right: `helped` where it is RUN, `hurt` where it is the
+other one; --label narrows them down, and --dialogue also selects where the two agree. Labels a
+run did not give (--targets last) stand as a dash. --seed is that of RUN; a row to compare with
+that has not got it gives its lowest seed, and a line says so."""
 
 
 @click.command(epilog=EPILOG)

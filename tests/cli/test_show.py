@@ -156,4 +156,6 @@ def test_exit_code_3_where_the_texts_are_missing(
 
 
 def test_help_gives_an_example() -> None:
-    assert "erc-bench show sentemocontext --errors" in invoke("--help")
+    output = invoke("--help")
+    assert "erc-bench show sentemocontext --errors" in output
+    assert "With --compare these are only utterances where exactly one" in " ".join(output.split())
