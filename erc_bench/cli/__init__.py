@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 import traceback
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
 
 import click
 
@@ -24,6 +27,23 @@ COMMANDS = {
     "data": "data:data",
     "paper": "paper:paper",
 }
+EXIT_CLOSED_PIPE = 141  # what a shell says of any program whose reader (`| head`) left before it was done
+
+
+class ClosedPipeError(Exception):
+    """The reader of our output has left. Not BrokenPipeError, for which click exits with 1, our code for bugs."""
+
+
+@contextmanager
+def _closed_pipe_named() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ClosedPipeError from error
+    except SystemExit as end:  # what rich makes of it
+        if isinstance(end.__context__, BrokenPipeError):
+            raise ClosedPipeError from end
+        raise
 
 
 class LazyGroup(click.Group):
@@ -41,6 +61,16 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(f"erc_bench.cli.{module}"), attribute)
         return command
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the command line, and print help where that is asked for."""
+        with _closed_pipe_named():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _closed_pipe_named():
+            return super().invoke(ctx)
+
 
 EPILOG = """\b
 Examples:
@@ -50,7 +80,8 @@ Examples:
   erc-bench leaderboard
 \b
 Exit codes: 0 done, 1 a bug, 2 usage, 3 data missing or corrupt, 4 a system failed,
-5 some of several runs failed, 6 verification found a difference, 130 interrupted (run again to resume)."""
+5 some of several runs failed, 6 verification found a difference, 130 interrupted (run again to resume),
+141 the reader of the output left (as head does)."""
 
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,27 +90,47 @@ def cli() -> None:
     """Benchmark systems for Emotion Recognition in Conversation and write the leaderboard."""
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; always ends with SystemExit and one of the documented exit codes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ± still shows the board
     try:
+        code = _exit_code(arguments)
+        click.echo(nl=False)  # what is still buffered meets a closed pipe here and not when Python ends
+    except (ClosedPipeError, BrokenPipeError):
+        _discard_output()
+        code = EXIT_CLOSED_PIPE
+    sys.exit(code)
+
+
+def _exit_code(arguments: list[str] | None) -> int:
+    try:
         cli.main(args=arguments, prog_name="erc-bench", standalone_mode=False)
     except ErcBenchError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted: run the same command again to resume", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return EXIT_INTERRUPTED
+    except ClosedPipeError:
+        raise
     except Exception:
         traceback.print_exc()
         click.echo("This is a bug in erc-bench: please report it with the lines above.", err=True)
-        sys.exit(1)
-    sys.exit(0)
+        return 1
+    return 0
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, or Python would complain of the closed pipe as it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import click
 import pytest
@@ -101,3 +102,58 @@ def test_light_commands_import_no_torch(arguments: list[str]) -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture
+def closed_pipe() -> Iterator[int]:
+    """The end of a pipe to write to, whose reader has left."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+def piped(*arguments: str, out: int = subprocess.PIPE, err: int = subprocess.PIPE) -> tuple[int, bytes, bytes]:
+    command = [sys.executable, "-c", "from erc_bench.cli import main; main()", *arguments]
+    done = subprocess.run(command, timeout=120, check=False, stdout=out, stderr=err)
+    return done.returncode, done.stdout or b"", done.stderr or b""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),  # before there is a command
+        ("show", "--help"),
+        ("data", "list"),  # through click
+        ("systems", "list"),  # through rich
+    ],
+    ids=" ".join,
+)
+def test_a_closed_pipe_ends_quietly(arguments: tuple[str, ...], closed_pipe: int) -> None:
+    assert piped(*arguments, out=closed_pipe) == (cli.EXIT_CLOSED_PIPE, b"", b"")
+
+
+def test_a_closed_pipe_of_errors_ends_quietly(closed_pipe: int) -> None:
+    assert piped("no-such-command", err=closed_pipe) == (cli.EXIT_CLOSED_PIPE, b"", b"")
+
+
+def test_a_pipe_closed_before_the_last_flush_ends_quietly(closed_pipe: int) -> None:
+    script = (
+        "import click\nfrom erc_bench import cli\n"
+        "cli.LazyGroup.get_command = lambda *_: click.Command('data', callback=lambda: print('buffered'))\n"
+        "cli.main(['data'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], stdout=closed_pipe, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (cli.EXIT_CLOSED_PIPE, b"")
+
+
+def test_a_reader_that_leaves_early_gets_what_it_read() -> None:
+    command = [sys.executable, "-c", "from erc_bench.cli import main; main()", "data", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1)
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert process.returncode in (0, cli.EXIT_CLOSED_PIPE), "0 if all of it was in the pipe already"
+    assert errors == b""
