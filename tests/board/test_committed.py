@@ -78,6 +78,10 @@ PUBLISHED_TRIPLETS = {"macro_f1": (57.71, 1.0), "micro_f1": (57.75, 1.0), "mcc":
 RAW_TRIPLETS = {"macro_f1": (58.2, 0.5), "micro_f1": (58.2, 0.5), "mcc": (0.505, 0.005)}
 
 
+def other_encoder(run: Run) -> bool:
+    return "encoder" in run.record.settings
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("system", "expected"),
@@ -86,7 +90,9 @@ RAW_TRIPLETS = {"macro_f1": (58.2, 0.5), "micro_f1": (58.2, 0.5), "mcc": (0.505,
 def test_committed_runs_give_the_published_headline_under_its_scoring(
     system: str, expected: dict[str, tuple[float, float]], dailydialog: Dataset
 ) -> None:
-    records = [run for run in RUNS if run.record.system == system and not run.record.withheld]
+    records = [
+        run for run in RUNS if run.record.system == system and not run.record.withheld and not other_encoder(run)
+    ]
     assert records
     for run in records:
         scores = triplet_scores(run_counts(run.folder, dailydialog), dailydialog.labels)
