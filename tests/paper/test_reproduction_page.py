@@ -92,7 +92,11 @@ def test_what_the_page_says_of_table_4_holds_for_the_committed_tables() -> None:
     assert len(published) == 3
     for column, value in published.items():
         emotional, everything = (measured[CLASSIFIER, name, column] for name in ("emotional utterances", "utterance"))
-        assert everything < value < emotional
+        assert value * 1.5 < emotional
+        if column == "macro F1*":
+            assert 1.5 < everything - value < 2.5, "two points above"
+        else:
+            assert everything < value * 0.85
         assert measured[AS_DESCRIBED, "emotional utterances", column] < emotional
         assert measured[AS_DESCRIBED, "utterance", column] > everything
 
