@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Usage = dict[str, float]
 Prefix = tuple[int, ...]
 Answer = TypeVar("Answer", "ChatCompletion", "Completion")
+MALFORMED = (ValueError, AttributeError, TypeError)  # not JSON, a text instead of an object, no list of choices
 
 
 def request_seed(seed: int, dialogue: str, turn: int) -> int:
@@ -197,11 +198,7 @@ async def answered(endpoint: Endpoint, asking: Awaitable[Answer], *, choices: in
     try:
         answer = await asking
         given = len(answer.choices)
-    except (
-        ValueError,
-        AttributeError,
-        TypeError,
-    ) as error:  # not JSON, a text instead of an object, no list of choices
+    except MALFORMED as error:
         got = repr(answer[:80]) if isinstance(answer, str) else f"something else ({error})"
         raise SystemFailedError(
             f"the server at {endpoint.shown} must answer requests with JSON that holds choices, got {got}. "
