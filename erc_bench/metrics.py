@@ -117,7 +117,8 @@ def scores_of_margins(columns: NDArray[Any], labels: LabelSet) -> dict[str, NDAr
     return {
         "micro_f1": 100 * _ratio(2 * hits[..., emotions].sum(axis=-1), emotion_total),
         "macro_f1": f1[..., emotions].mean(axis=-1),
-        "mcc": _ratio(covariance, np.sqrt(gold_variance) * np.sqrt(predicted_variance)),
+        # The product of two rounded roots can be smaller than the covariance by its last digit.
+        "mcc": np.clip(_ratio(covariance, np.sqrt(gold_variance) * np.sqrt(predicted_variance)), -1, 1),
         "macro_f1_all": f1.mean(axis=-1),
         "weighted_f1_all": _ratio((f1 * gold).sum(axis=-1), total),
         "accuracy": 100 * _ratio(correct, total),

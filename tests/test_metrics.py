@@ -58,6 +58,7 @@ def reference(gold: list[str], predicted: list[str | None], labels: LabelSet) ->
 @example([("joy", None), ("none", None)])
 @example([("none", "joy")] * 2 + [("none", "anger")])
 @example([("fear", "none"), ("fear", None), ("joy", "fear")])
+@example([("joy", "none")] + [("none", "joy")] * 3)  # rounding would give an MCC below -1
 def test_scores_equal_scikit_learn(pairs: Pairs) -> None:
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     found = scores(confusion_counts(gold, predicted, SMALL), SMALL)
