@@ -1,8 +1,8 @@
 """erc-bench: a benchmark harness for Emotion Recognition in Conversation."""
 
-from erc_bench.config import option
-from erc_bench.domain import Dataset, Dialogue, LabelSet, Target, Utterance
-from erc_bench.system import Prediction, Report, Runtime, System, SystemInfo
+from erc_bench.contract.config import option
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target, Utterance
+from erc_bench.contract.system import Prediction, Report, Runtime, System, SystemInfo
 
 __all__ = [
     "Dataset",

@@ -12,13 +12,12 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar
 
-from erc_bench.config import option
-from erc_bench.domain import Dialogue, LabelSet, Target, folded
+from erc_bench.contract.config import option
+from erc_bench.contract.domain import Dialogue, LabelSet, Target, folded
+from erc_bench.contract.system import Prediction, Runtime, System, SystemInfo
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import Progress
-from erc_bench.system import Prediction, Runtime, System, SystemInfo
-
-from ._training import label_counts
+from erc_bench.toolkit.training import label_counts
 
 MODEL_FILE = "model.json"
 

@@ -8,9 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from erc_bench.config import option
-from erc_bench.domain import Dialogue, Target
-from erc_bench.encoders import (
+from erc_bench.contract.config import option
+from erc_bench.contract.domain import Dialogue, Target
+from erc_bench.contract.system import Prediction, Report, System, SystemInfo
+from erc_bench.errors import SystemFailedError
+from erc_bench.progress import Progress
+from erc_bench.toolkit.encoders import (
     BatchInvariantEncoder,
     SentenceEncoder,
     load_encoder,
@@ -18,11 +21,7 @@ from erc_bench.encoders import (
     resolve_encoder,
     tokenize,
 )
-from erc_bench.errors import SystemFailedError
-from erc_bench.progress import Progress
-from erc_bench.system import Prediction, Report, System, SystemInfo
-
-from ._training import (
+from erc_bench.toolkit.training import (
     DECISION,
     Decision,
     Schedule,

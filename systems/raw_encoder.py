@@ -11,14 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from erc_bench.config import option
-from erc_bench.domain import Dialogue, Target
-from erc_bench.encoders import SentenceEncoder
+from erc_bench.contract.config import option
+from erc_bench.contract.domain import Dialogue, Target
+from erc_bench.contract.system import Prediction, Report, System, SystemInfo
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
-from erc_bench.system import Prediction, Report, System, SystemInfo
-
-from ._training import load_model, save_model
+from erc_bench.toolkit.encoders import SentenceEncoder
+from erc_bench.toolkit.training import load_model, save_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +56,7 @@ class RawEncoder(System):
         return self._encoder.source.parameters + int(self._prototypes.size)
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
-        from erc_bench.prototypes import class_means, label_positions
+        from erc_bench.toolkit.prototypes import class_means, label_positions
 
         utterances = [utterance for dialogue in train for utterance in dialogue.utterances]
         vectors = self._encoder.embed([utterance.text for utterance in utterances], progress=progress)
@@ -67,7 +66,7 @@ class RawEncoder(System):
     def predict(
         self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
     ) -> Iterator[Prediction]:
-        from erc_bench.prototypes import nearest_prototypes
+        from erc_bench.toolkit.prototypes import nearest_prototypes
 
         by_id = {dialogue.id: dialogue for dialogue in dialogues}
         texts = [by_id[target.dialogue].utterances[target.turn].text for target in targets]

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from erc_bench.config import option
-from erc_bench.domain import Dialogue, Target
+from erc_bench.contract.config import option
+from erc_bench.contract.domain import Dialogue, Target
+from erc_bench.contract.system import Prediction, Report, System, SystemInfo
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
-from erc_bench.system import Prediction, Report, System, SystemInfo
-
-from ._training import (
+from erc_bench.toolkit.training import (
     DECISION,
     Decision,
     calibrate,

@@ -16,25 +16,17 @@ from typing import Any, Protocol
 
 import pytest
 
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split, Utterance
+from erc_bench.contract.system import Prediction
 from erc_bench.data import load_dataset
 from erc_bench.data.archives import SplitFiles
 from erc_bench.data.dailydialog import parse_split
 from erc_bench.data.manifest import DatasetFacts, Manifest, Mirror, SplitFacts, measure
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split, Utterance
-from erc_bench.records import (
-    PREDICTIONS_FILE,
-    ContextCheck,
-    Run,
-    RunRecord,
-    Targets,
-    file_sha256,
-    predictions_bytes,
-    run_folder,
-    write_record,
-)
-from erc_bench.runner import targets_of
-from erc_bench.scoring import headline_scores
-from erc_bench.system import Prediction
+from erc_bench.files import file_sha256
+from erc_bench.protocols.headline import headline_scores
+from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
+from erc_bench.records.record import ContextCheck, Run, RunRecord, Targets, run_folder, write_record
+from erc_bench.running.runner import targets_of
 
 
 @pytest.fixture(scope="session")

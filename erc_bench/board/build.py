@@ -6,21 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from erc_bench import few_shot, triplet
 from erc_bench.board.few_shot_rows import few_shot_sections
-from erc_bench.board.pictures import FORMATS as PICTURE_FORMATS
-from erc_bench.board.pictures import write_pictures
+from erc_bench.board.formats.pictures import FORMATS as PICTURE_FORMATS
+from erc_bench.board.formats.pictures import write_pictures
 from erc_bench.board.published import published_results, published_rows
 from erc_bench.board.rows import Board, Row, RunGroup, group_runs, sections
 from erc_bench.board.triplet_rows import triplet_section
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
 from erc_bench.data import load_dataset
 from erc_bench.data.load import dataset_names
 from erc_bench.data.manifest import package_manifest
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
+from erc_bench.files import write_atomically
 from erc_bench.progress import Progress
-from erc_bench.protocols import PROTOCOLS
-from erc_bench.records import Run, find_runs, write_atomically
+from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.views import PROTOCOLS
+from erc_bench.records.record import Run, find_runs
 
 MEASURED = (*PROTOCOLS, triplet.PROTOCOL, few_shot.PROTOCOL)
 
@@ -151,19 +152,19 @@ def narrowed(board: Board, protocol: str | None) -> Board:
 
 
 def _markdown(boards: Sequence[Board]) -> str:
-    from erc_bench.board.markdown import render_markdown
+    from erc_bench.board.formats.markdown import render_markdown
 
     return render_markdown(boards)
 
 
 def _csv(boards: Sequence[Board]) -> str:
-    from erc_bench.board.csv_file import render_csv
+    from erc_bench.board.formats.csv_file import render_csv
 
     return render_csv(boards)
 
 
 def _page(boards: Sequence[Board]) -> str:
-    from erc_bench.board.page import render_page
+    from erc_bench.board.formats.page import render_page
 
     return render_page(
         [section for board in boards for section in board.sections],
@@ -172,7 +173,7 @@ def _page(boards: Sequence[Board]) -> str:
 
 
 def _latex(boards: Sequence[Board]) -> str:
-    from erc_bench.board.latex import render_latex
+    from erc_bench.board.formats.latex import render_latex
 
     return render_latex(boards)
 

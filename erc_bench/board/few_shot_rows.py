@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench import metrics
 from erc_bench.board.rows import Row, RunGroup, Score, Section, check_run, source_of
-from erc_bench.domain import Dataset
-from erc_bench.few_shot import EPISODES, PROTOCOL, SHOTS, FewShotCounts, chance_confusion, run_counts
-from erc_bench.records import RunRecord
-from erc_bench.triplet import gold_positions
+from erc_bench.contract.domain import Dataset
+from erc_bench.protocols.few_shot import EPISODES, PROTOCOL, SHOTS, FewShotCounts, chance_confusion, run_counts
+from erc_bench.protocols.triplet import gold_positions
+from erc_bench.records.record import RunRecord
+from erc_bench.scoring import metrics
 
 CHANCE = "chance: one of all labels at random"
 CORRECTED = "_corrected"
@@ -37,7 +37,7 @@ def few_shot_sections(groups: Sequence[RunGroup], dataset: Dataset) -> list[Sect
     `support`, and `macro_f1` and `micro_f1` over all emotions, the withheld one included, in those runs. `scores` has
     `withheld_f1`, `macro_f1` and `micro_f1`, each the mean over the withheld labels with its 95% interval. Beside each
     of these stands the one from distances corrected for the number of examples (`withheld_f1_corrected` and so on; see
-    `erc_bench.few_shot`). A row that lacks some of the emotions is flagged.
+    `erc_bench.protocols.few_shot`). A row that lacks some of the emotions is flagged.
 
     Intervals are of the mean over episodes: normal, cut at 0 and 100. What varies in them is the examples drawn; test
     set and models stay. The seeds of a label share the draws of examples, so that an episode counts once, with the

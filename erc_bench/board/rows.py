@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench import metrics
-from erc_bench.bootstrap import Estimate, Interval, estimate, resample_weights
-from erc_bench.domain import Dataset, LabelSet, Split, Target
+from erc_bench.contract.domain import Dataset, LabelSet, Split, Target
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError
+from erc_bench.files import file_sha256
 from erc_bench.progress import Progress, SilentProgress
-from erc_bench.protocols import SUBSETS, View, dialogue_confusions, view
-from erc_bench.records import PREDICTIONS_FILE, Run, RunRecord, file_sha256, read_predictions
-from erc_bench.scoring import labels_of
-from erc_bench.significance import ranks
+from erc_bench.protocols.headline import labels_of
+from erc_bench.protocols.views import SUBSETS, View, dialogue_confusions, view
+from erc_bench.records.predictions import PREDICTIONS_FILE, read_predictions
+from erc_bench.records.record import Run, RunRecord
+from erc_bench.scoring import metrics
+from erc_bench.scoring.bootstrap import Estimate, Interval, estimate, resample_weights
+from erc_bench.scoring.significance import ranks
 
 HEADLINE = ("micro_f1", "macro_f1", "mcc")
 
@@ -36,7 +38,7 @@ class Score:
 class Row:
     """One line of the board, measured or published.
 
-    `rank` is empty for what is not ranked. `scores` maps metric names of `erc_bench.metrics.METRICS` to their
+    `rank` is empty for what is not ranked. `scores` maps metric names of `erc_bench.scoring.metrics.METRICS` to their
     score; published rows have only what their source reports. `confusion` sums the seeds, (labels, labels + 1).
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
     `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number

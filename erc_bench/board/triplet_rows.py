@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench import metrics
 from erc_bench.board.rows import HEADLINE, Row, RunGroup, Score, Section, check_run, source_of, titles
-from erc_bench.domain import Dataset
-from erc_bench.records import EMBEDDINGS_FILE
-from erc_bench.triplet import (
+from erc_bench.contract.domain import Dataset
+from erc_bench.protocols.triplet import (
     PROTOCOL,
     TRIPLETS_FILE,
     TripletCounts,
@@ -21,6 +19,8 @@ from erc_bench.triplet import (
     run_counts,
     triplet_scores,
 )
+from erc_bench.records.record import EMBEDDINGS_FILE
+from erc_bench.scoring import metrics
 
 SUBSET = "all"
 HALF_TIES = "_half_ties"

@@ -11,7 +11,7 @@ import click
 from erc_bench.cli import options
 
 if TYPE_CHECKING:
-    from erc_bench.board.pairs import Pair
+    from erc_bench.inspection.compare import Pair
 
 EPILOG = """\b
 Examples:
@@ -50,8 +50,8 @@ def compare(
     as_json: bool,
 ) -> None:
     """Test whether row A differs from row B: paired, by dialogue."""
-    from erc_bench.board.pairs import compare_sides, default_protocol, find_sides
     from erc_bench.data import load_dataset
+    from erc_bench.inspection.compare import compare_sides, default_protocol, find_sides
 
     first, second = find_sides(results_dir, (a, b), dataset_name)
     dataset = load_dataset(first.group.record.dataset, data_dir=data_dir)
@@ -85,15 +85,15 @@ def _content(pair: Pair, dataset: str) -> dict[str, Any]:
 
 
 def _differ(pair: Pair) -> bool:
-    from erc_bench.significance import ALPHA
+    from erc_bench.scoring.significance import ALPHA
 
     return pair.comparison.p_value <= ALPHA
 
 
 def _lines(pair: Pair, dataset: str) -> list[str]:
     from erc_bench.board.words import metric_name, score_text
-    from erc_bench.bootstrap import LEVEL, RESAMPLES
-    from erc_bench.significance import ALPHA, POWER
+    from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
+    from erc_bench.scoring.significance import ALPHA, POWER
 
     found, metric = pair.comparison, pair.comparison.metric
     name = metric_name(metric)

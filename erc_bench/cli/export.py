@@ -26,8 +26,8 @@ embeddings, no absolute paths. Boards made from them are the same."""
 @options.results_dir
 def export(runs: tuple[Path, ...], to: Path, results_dir: Path) -> None:
     """Copy run records (folders RUN, or all complete ones) in a form that can be published."""
-    from erc_bench.exporting import export_run
-    from erc_bench.records import Run, find_runs, read_record
+    from erc_bench.records.record import Run, find_runs, read_record
+    from erc_bench.running.export import export_run
 
     if runs:
         found = [Run(folder, read_record(folder)) for folder in runs]

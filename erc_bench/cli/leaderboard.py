@@ -56,7 +56,7 @@ def leaderboard(
     )
     paths = write_boards(found.boards, output_dir or results_dir, names)
     if as_json:
-        from erc_bench.board.csv_file import all_rows, every_value
+        from erc_bench.board.formats.csv_file import all_rows, every_value
 
         content = {
             "datasets": {board.dataset: {"fingerprint": board.fingerprint} for board in found.boards},
@@ -66,7 +66,7 @@ def leaderboard(
         }
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
-        from erc_bench.board.terminal import print_boards
+        from erc_bench.board.formats.terminal import print_boards
 
         print_boards(found.boards, sys.stdout)
     if found.incomplete:

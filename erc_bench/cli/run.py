@@ -14,7 +14,7 @@ from erc_bench.cli import options
 from erc_bench.errors import ErcBenchError, SomeRunsFailedError, SystemFailedError
 
 if TYPE_CHECKING:
-    from erc_bench.runner import RunOutcome
+    from erc_bench.running.runner import RunOutcome
 
 MAX_SEEDS = 1000
 
@@ -95,19 +95,19 @@ def run(
         raise click.UsageError("--seed and --seeds exclude each other: give one of them.")
     seeds = seeds or [seed or 0]
 
-    from erc_bench.config import parse_settings
-    from erc_bench.registry import system_class
+    from erc_bench.contract.config import parse_settings
+    from erc_bench.contract.registry import system_class
 
     # Names and settings are checked for all systems before the first of them starts to work.
     systems = [system_class(name) for name in dict.fromkeys(names)]
     configs = [parse_settings(system.Config, settings, owner=system.info.name) for system in systems]
 
+    from erc_bench.contract.system import Runtime
     from erc_bench.data import load_dataset
-    from erc_bench.few_shot import check_withheld
     from erc_bench.paths import cache_dir
     from erc_bench.progress import default_progress
-    from erc_bench.runner import RunRequest, execute
-    from erc_bench.system import Runtime
+    from erc_bench.protocols.few_shot import check_withheld
+    from erc_bench.running.runner import RunRequest, execute
 
     dataset = load_dataset(dataset_name, data_dir=data_dir)
     for label in withhold:

@@ -11,7 +11,7 @@ import click
 from erc_bench.cli import options
 
 if TYPE_CHECKING:
-    from erc_bench.system import Context
+    from erc_bench.contract.system import Context
 
 EPILOG = """\b
 Examples:
@@ -64,7 +64,7 @@ def score(
 ) -> None:
     """Turn predictions made elsewhere (FILE, JSONL or CSV) into a run record and print its scores."""
     from erc_bench.data import load_dataset
-    from erc_bench.predictions_file import Scoring, check_name, import_predictions
+    from erc_bench.running.import_predictions import Scoring, check_name, import_predictions
 
     check_name(name)
     dataset = load_dataset(dataset_name, data_dir=data_dir)

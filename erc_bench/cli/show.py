@@ -52,8 +52,8 @@ def show(
 ) -> None:
     """Show dialogues with gold and predicted labels side by side."""
     from erc_bench.data import load_dataset
-    from erc_bench.show import as_json as showing_as_json
-    from erc_bench.show import build_showing, find_other, find_run
+    from erc_bench.inspection.show import as_json as showing_as_json
+    from erc_bench.inspection.show import build_showing, find_other, find_run
 
     first = find_run(results_dir, run, dataset=dataset, seed=seed)
     name = first[0].record.dataset
@@ -68,6 +68,6 @@ def show(
     if as_json:
         click.echo(json.dumps(showing_as_json(showing, shown), indent=2, ensure_ascii=False))
         return
-    from erc_bench.show_terminal import print_showing
+    from erc_bench.inspection.show_terminal import print_showing
 
     print_showing(showing, shown)

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from erc_bench.cli import options
-from erc_bench.config import describe
-from erc_bench.registry import system_class, system_names, system_origin
+from erc_bench.contract.config import describe
+from erc_bench.contract.registry import system_class, system_names, system_origin
 
 
 @click.group(epilog="\b\nExamples:\n  erc-bench systems list\n  erc-bench systems show sentemocontext")
@@ -79,9 +79,9 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 def check(name: str, settings: tuple[str, ...], device: str) -> None:
     """Run the conformance suite on a system: the contract every system must keep."""
-    from erc_bench.config import parse_settings
-    from erc_bench.conformance import check_system
+    from erc_bench.contract.config import parse_settings
     from erc_bench.errors import SystemFailedError
+    from erc_bench.running.conformance import check_system
 
     system = system_class(name)
     config = parse_settings(system.Config, settings, owner=name)
@@ -102,7 +102,7 @@ def check(name: str, settings: tuple[str, ...], device: str) -> None:
 @click.option("--output-dir", type=options.FOLDER, default=Path(), help="Where to write the new package.  [default: .]")
 def new(name: str, output_dir: Path) -> None:
     """Write a small package with a system of your own: it installs, runs and is ready to be changed."""
-    from erc_bench.scaffold import write_package
+    from erc_bench.running.scaffold import write_package
 
     folder = write_package(name, output_dir)
     click.echo(f"Wrote {folder}. Next:\n  pip install -e {folder}\n  erc-bench systems check {name}")

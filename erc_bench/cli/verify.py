@@ -12,7 +12,7 @@ from erc_bench.cli import options
 from erc_bench.errors import DataMissingError, UsageError, VerificationError
 
 if TYPE_CHECKING:
-    from erc_bench.records import Run
+    from erc_bench.records.record import Run
 
 EPILOG = """\b
 Examples:
@@ -35,9 +35,9 @@ def verify(
 ) -> None:
     """Recompute run records (folders RUN) and boards, and compare with what they say."""
     from erc_bench.data import load_dataset
+    from erc_bench.inspection.verify import verify_boards, verify_run
     from erc_bench.progress import default_progress
-    from erc_bench.records import Run, find_runs, read_record
-    from erc_bench.verification import verify_boards, verify_run
+    from erc_bench.records.record import Run, find_runs, read_record
 
     found = [Run(folder, read_record(folder)) for folder in runs] if runs else list(find_runs(results_dir))
     complete = [run for run in found if run.record.status == "complete"]

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from erc_bench.domain import SPLITS, Split
+from erc_bench.contract.domain import SPLITS, Split
 from erc_bench.errors import DataCorruptError, DataMissingError
 
 OFFICIAL_ARCHIVE = "ijcnlp_dailydialog.zip"

@@ -1,6 +1,6 @@
 """What a dataset repeats, within and across its splits, and what that says of its labels.
 
-Texts count as equal after folding case and white space (`erc_bench.domain.folded`). A dialogue is equal to another
+Texts count as equal after folding case and white space (`erc_bench.contract.domain.folded`). A dialogue is equal to another
 when its words are, wherever they are cut into turns (`erc_bench.data.overlap.dialogue_text`). Near duplicates have a
 Jaccard similarity of at least 0.8: dialogues on runs of three words, utterances of at least five words on runs of five
 characters. Prior art on DailyDialog: Wen et al. 2022, arXiv 2201.06219.
@@ -12,9 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from erc_bench.contract.domain import SPLITS, Dataset, Dialogue, LabelSet, Split, folded
 from erc_bench.data.near import character_shingles, near_pairs, word_shingles
 from erc_bench.data.overlap import dialogue_text
-from erc_bench.domain import SPLITS, Dataset, Dialogue, LabelSet, Split, folded
 from erc_bench.progress import Progress
 
 MIN_WORDS_NEAR = 5
@@ -168,7 +168,7 @@ def _agreement(dataset: Dataset, of: Split, among: Split) -> Agreement:
 
 
 def _scores(gold: Sequence[str], other: Sequence[str], labels: LabelSet) -> dict[str, float]:
-    from erc_bench.metrics import confusion_counts, scores
+    from erc_bench.scoring.metrics import confusion_counts, scores
 
     found = scores(confusion_counts(gold, other, labels), labels)
     return {"agreement": float(found["accuracy"])} | {

@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from erc_bench.domain import DAILYDIALOG_LABELS, Dialogue, Split, Utterance
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dialogue, Split, Utterance
 from erc_bench.errors import DataCorruptError, DataMissingError
 
 

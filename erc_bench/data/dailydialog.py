@@ -7,8 +7,8 @@ A line of `dialogues_SPLIT.txt` is a dialogue whose utterances end in `__eou__`;
 
 from __future__ import annotations
 
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dialogue, Utterance
 from erc_bench.data.archives import SplitFiles, text_names
-from erc_bench.domain import DAILYDIALOG_LABELS, Dialogue, Utterance
 
 END_OF_UTTERANCE = "__eou__"
 _LABEL_OF = {str(index): name for index, name in enumerate(DAILYDIALOG_LABELS.names)}

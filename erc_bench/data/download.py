@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Split
 from erc_bench.data.archives import split_archives, split_from_archive
 from erc_bench.data.dailydialog import parse_split
 from erc_bench.data.load import inspect_dataset
 from erc_bench.data.locate import BUNDLED, DATA_DIR_VARIABLE, place_of
 from erc_bench.data.manifest import Manifest, Mirror, SplitFacts, measure_split, package_manifest
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Split
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError
 from erc_bench.paths import download_dir
 from erc_bench.progress import Progress

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split
 from erc_bench.data.archives import Layout
 from erc_bench.data.bundled import read_bundled
 from erc_bench.data.dailydialog import parse_split
 from erc_bench.data.locate import BUNDLED, Place, layout_at, place_of, ways_out
 from erc_bench.data.manifest import DatasetFacts, Manifest, SplitFacts, measure_split, package_manifest
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split
 from erc_bench.errors import DataCorruptError, DataError
 
 MAX_PROBLEMS = 20

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from erc_bench.domain import SPLITS, Dataset, Dialogue, LabelSet, Split, content_fingerprint
+from erc_bench.contract.domain import SPLITS, Dataset, Dialogue, LabelSet, Split, content_fingerprint
 from erc_bench.errors import UnknownNameError
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from erc_bench.domain import Dataset, Dialogue, folded
+from erc_bench.contract.domain import Dataset, Dialogue, folded
 
 
 def dialogue_text(dialogue: Dialogue) -> str:

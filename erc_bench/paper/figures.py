@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from erc_bench.domain import SPLITS, Dataset
+from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.paper.measure import Measurements, Protocol, Scored, Value
 from erc_bench.paper.model import Column, Line, Table
 from erc_bench.paper.published import paper_tables
@@ -117,8 +117,8 @@ def write_pictures(found: Measurements, numbers: Sequence[int], folder: Path) ->
 def _save(figure: Figure, path: Path, name: str) -> None:
     import io
 
-    from erc_bench.board.pictures import METADATA
-    from erc_bench.records import write_atomically
+    from erc_bench.board.formats.pictures import METADATA
+    from erc_bench.files import write_atomically
 
     buffer = io.BytesIO()
     figure.savefig(buffer, format=name, metadata=METADATA[name], bbox_inches="tight")
@@ -129,7 +129,7 @@ def _save(figure: Figure, path: Path, name: str) -> None:
 def _style() -> Iterator[None]:
     import matplotlib.style
 
-    from erc_bench.board.pictures import STYLE
+    from erc_bench.board.formats.pictures import STYLE
 
     with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from erc_bench import metrics
 from erc_bench.board.published import PublishedResult
 from erc_bench.board.words import score_text
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
 from erc_bench.paper.measure import Measurements, of_matrix
 from erc_bench.paper.published import PaperTables, ScoreName, paper_tables
+from erc_bench.scoring import metrics
 
 TRUNCATED_AT = 15
 

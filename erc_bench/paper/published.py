@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from erc_bench.errors import DataCorruptError
-from erc_bench.records import RunRecord, Targets
+from erc_bench.records.record import RunRecord, Targets
 
 FILE = "paper_tables.json"
 SOURCE = "Gendron and Guibon (WASSA 2024)"

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from erc_bench.board.markdown import escaped
+from erc_bench.board.formats.markdown import escaped
 from erc_bench.board.words import MISSING
 from erc_bench.paper.measure import Value
 from erc_bench.paper.model import Column, Line, Table, value_text

@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import ModelUnavailableError, UsageError
 from erc_bench.paper.measure import Measurements
 from erc_bench.paper.model import Column, Line, Table
@@ -116,7 +116,7 @@ def find_model(name: str, folders: Mapping[str, Path]) -> ModelSize | None:
     """A model of Table 6 on this machine: a folder given, an installed package, the Hugging Face cache; else None."""
     if name in folders:
         return measure_folder(folders[name])
-    from erc_bench.encoders import NAMES, resolve_encoder
+    from erc_bench.toolkit.encoders import NAMES, resolve_encoder
 
     try:
         return measure_folder(resolve_encoder(name if name in NAMES else HUB[name], offline=True).folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erc_bench.board.published import PublishedResult, published_results
-from erc_bench.domain import SPLITS, Dataset
+from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.paper import notes
 from erc_bench.paper.measure import Measurements, Protocol, Scored, Value, mean_shares, of_matrix
 from erc_bench.paper.model import Column, Line, Table, scored_line

@@ -18,7 +18,7 @@ from rich.rule import Rule
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from erc_bench.board.terminal import UNLIMITED, plain
+from erc_bench.board.formats.terminal import UNLIMITED, plain
 from erc_bench.board.words import MISSING
 from erc_bench.paper.measure import Value
 from erc_bench.paper.model import Line, Table, value_text

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.bootstrap import RESAMPLES, estimate, resample_weights
-from erc_bench.domain import DAILYDIALOG_LABELS
+from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.scoring.bootstrap import RESAMPLES, estimate, resample_weights
 
 LABELS = DAILYDIALOG_LABELS
 K = len(LABELS)

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from erc_bench.config import build_config
+from erc_bench.contract.config import build_config
+from erc_bench.contract.domain import Dataset, Dialogue
+from erc_bench.contract.registry import system_class
+from erc_bench.contract.system import Runtime
 from erc_bench.data import load_dataset
-from erc_bench.domain import Dataset, Dialogue
 from erc_bench.progress import SilentProgress
-from erc_bench.registry import system_class
-from erc_bench.system import Runtime
 
 SYSTEM = "smollm2-135m"
 MAX_TOKENS = 32

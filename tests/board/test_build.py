@@ -22,9 +22,9 @@ from erc_bench.board.build import (
     write_boards,
 )
 from erc_bench.board.rows import group_runs
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
-from erc_bench.records import RUN_FILE, find_runs, read_record
+from erc_bench.records.record import RUN_FILE, find_runs, read_record
 
 if TYPE_CHECKING:
     from tests.conftest import WriteRun

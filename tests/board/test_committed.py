@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from erc_bench import cli
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.paper.build import build_paper, write_paper
 from erc_bench.paper.sizes import HUB, find_model
-from erc_bench.records import PREDICTIONS_FILE, Run, find_runs
-from erc_bench.triplet import run_counts, triplet_scores
+from erc_bench.protocols.triplet import run_counts, triplet_scores
+from erc_bench.records.predictions import PREDICTIONS_FILE
+from erc_bench.records.record import Run, find_runs
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboard"
 RUNS = list(find_runs(COMMITTED))

@@ -9,9 +9,11 @@ import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef
 
 from erc_bench.board.rows import Row, Section, check_run, group_runs, sections, titles
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError, DataMissingError
-from erc_bench.records import PREDICTIONS_FILE, file_sha256, find_runs, write_record
+from erc_bench.files import file_sha256
+from erc_bench.records.predictions import PREDICTIONS_FILE
+from erc_bench.records.record import find_runs, write_record
 
 if TYPE_CHECKING:
     from tests.conftest import WriteRun

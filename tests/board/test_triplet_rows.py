@@ -9,10 +9,10 @@ import pytest
 
 from erc_bench.board.rows import Section, group_runs
 from erc_bench.board.triplet_rows import DEGENERATE, triplet_section
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError
-from erc_bench.records import EMBEDDINGS_FILE, Run, find_runs
-from erc_bench.triplet import write_evidence
+from erc_bench.protocols.triplet import write_evidence
+from erc_bench.records.record import EMBEDDINGS_FILE, Run, find_runs
 
 
 @pytest.fixture

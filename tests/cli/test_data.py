@@ -10,13 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from erc_bench.cli.data import data
+from erc_bench.contract.domain import SPLITS
 from erc_bench.data import download_dir
-from erc_bench.domain import SPLITS
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
 
 if TYPE_CHECKING:
+    from erc_bench.contract.domain import Dataset
     from erc_bench.data.manifest import Manifest
-    from erc_bench.domain import Dataset
     from tests.conftest import FileServer, TinyRelease
 
 

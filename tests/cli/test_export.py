@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from erc_bench.domain import Dataset
-from erc_bench.records import find_runs
+from erc_bench.contract.domain import Dataset
+from erc_bench.records.record import find_runs
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

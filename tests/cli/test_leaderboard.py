@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erc_bench.board.csv_file import COLUMNS
-from erc_bench.domain import Dataset
-from erc_bench.records import PREDICTIONS_FILE, find_runs
+from erc_bench.board.formats.csv_file import COLUMNS
+from erc_bench.contract.domain import Dataset
+from erc_bench.records.predictions import PREDICTIONS_FILE
+from erc_bench.records.record import find_runs
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

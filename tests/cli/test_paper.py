@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from erc_bench.cli import cli, main
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.registry import system_class
 from erc_bench.progress import SilentProgress
-from erc_bench.registry import system_class
-from erc_bench.runner import RunRequest, execute
+from erc_bench.running.runner import RunRequest, execute
 
 
 @pytest.fixture(scope="module")

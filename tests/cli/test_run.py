@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from erc_bench import cli, registry
-from erc_bench.domain import Dialogue, Target
+from erc_bench import cli
+from erc_bench.contract import registry
+from erc_bench.contract.domain import Dialogue, Target
+from erc_bench.contract.system import Prediction, System, SystemInfo
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
-from erc_bench.system import Prediction, System, SystemInfo
 
 
 class Choosy(System):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erc_bench.domain import Dataset
-from erc_bench.records import find_runs
+from erc_bench.contract.domain import Dataset
+from erc_bench.records.record import find_runs
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from erc_bench.cli import cli, main
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.registry import system_class
 from erc_bench.progress import SilentProgress
-from erc_bench.registry import system_class
-from erc_bench.runner import RunRequest, execute
+from erc_bench.running.runner import RunRequest, execute
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,11 @@ def test_exit_code_2_where_an_option_contradicts_the_folder(
 def test_markup_and_control_characters_in_texts_are_shown_as_text() -> None:
     from io import StringIO
 
-    from erc_bench.domain import DAILYDIALOG_LABELS
-    from erc_bench.records import Run, RunRecord
-    from erc_bench.show import Line, Showing, ShownDialogue
-    from erc_bench.show_terminal import print_showing
-    from erc_bench.system import Prediction
+    from erc_bench.contract.domain import DAILYDIALOG_LABELS
+    from erc_bench.contract.system import Prediction
+    from erc_bench.inspection.show import Line, Showing, ShownDialogue
+    from erc_bench.inspection.show_terminal import print_showing
+    from erc_bench.records.record import Run, RunRecord
 
     record = RunRecord(
         status="complete", system="s", config_hash="0", seed=0, targets="all", dataset="sample", dataset_fingerprint="0"
@@ -128,8 +128,8 @@ def test_colours_on_a_terminal_unless_no_color(
 ) -> None:
     from typing import TextIO, cast
 
-    from erc_bench.show import build_showing, find_run
-    from erc_bench.show_terminal import print_showing
+    from erc_bench.inspection.show import build_showing, find_run
+    from erc_bench.inspection.show_terminal import print_showing
 
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("FORCE_COLOR", raising=False)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erc_bench.domain import Dataset
-from erc_bench.records import EMBEDDINGS_FILE, PREDICTIONS_FILE, RUN_FILE, Run
+from erc_bench.contract.domain import Dataset
+from erc_bench.records.predictions import PREDICTIONS_FILE
+from erc_bench.records.record import EMBEDDINGS_FILE, RUN_FILE, Run
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from erc_bench.contract.domain import SPLITS
 from erc_bench.data.archives import find_layout, holds_dailydialog, split_archives, split_from_archive
-from erc_bench.domain import SPLITS
 from erc_bench.errors import DataCorruptError, DataMissingError
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from erc_bench.contract.domain import SPLITS, Dialogue, Utterance
 from erc_bench.data.bundled import bundled_file, parse_bundled, read_bundled
-from erc_bench.domain import SPLITS, Dialogue, Utterance
 from erc_bench.errors import DataCorruptError
 
 LINE = '{"id": "train-00000", "utterances": [{"speaker": "A", "text": "Hi .", "label": "happiness"}]}'

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from erc_bench.contract.domain import Dataset, Dialogue, Utterance, folded
 from erc_bench.data.archives import SplitFiles
 from erc_bench.data.dailydialog import parse_split
-from erc_bench.domain import Dataset, Dialogue, Utterance, folded
 
 
 def parse(dialogues: str | bytes, emotions: str) -> tuple[tuple[Dialogue, ...], list[str]]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from erc_bench.contract.domain import SPLITS
 from erc_bench.data import download_dir, load_dataset
 from erc_bench.data.download import check_archive, download
 from erc_bench.data.manifest import Mirror, package_manifest
-from erc_bench.domain import SPLITS
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError
 from erc_bench.progress import SilentProgress
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.data import check_fingerprint, dataset_names, download_dir, load_dataset
 from erc_bench.data.load import inspect_dataset
-from erc_bench.domain import SPLITS, Dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
 
 if TYPE_CHECKING:

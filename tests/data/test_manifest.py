@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS
 from erc_bench.data.manifest import Mirror, package_manifest
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS
 
 
 @pytest.mark.parametrize(

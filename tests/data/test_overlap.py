@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Utterance
 from erc_bench.data.overlap import dialogue_text, seen_dialogues
-from erc_bench.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Utterance
 
 
 def dialogue(name: str, *texts: str) -> Dialogue:

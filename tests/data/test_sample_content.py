@@ -13,7 +13,7 @@ from typing import TypedDict
 
 import pytest
 
-from erc_bench.domain import DAILYDIALOG_LABELS, SPLITS, Split, folded
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Split, folded
 
 FOLDER = files("erc_bench.data") / "sample"
 DATA_DIR = os.environ.get("ERC_BENCH_DATA_DIR")

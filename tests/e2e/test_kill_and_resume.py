@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from erc_bench.records import read_record
+from erc_bench.records.record import read_record
 
 COMMAND = [sys.executable, "-c", "from erc_bench.cli import main; main()", "run", "--dataset", "sample"]
 

@@ -21,15 +21,16 @@ import pytest
 
 from erc_bench.board.build import measured_board
 from erc_bench.board.rows import group_runs
-from erc_bench.config import build_config
+from erc_bench.contract.config import build_config
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.registry import system_class
+from erc_bench.contract.system import Runtime
 from erc_bench.data import load_dataset
-from erc_bench.domain import Dataset
 from erc_bench.progress import SilentProgress
-from erc_bench.records import Run, find_runs, read_predictions, read_record
-from erc_bench.registry import system_class
-from erc_bench.runner import RunRequest, execute
-from erc_bench.scoring import headline_scores
-from erc_bench.system import Runtime
+from erc_bench.protocols.headline import headline_scores
+from erc_bench.records.predictions import read_predictions
+from erc_bench.records.record import Run, find_runs, read_record
+from erc_bench.running.runner import RunRequest, execute
 
 pytestmark = [pytest.mark.llm, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +85,7 @@ class Running:
                 command = " ".join(process.cmdline())
             except psutil.Error:  # ended since it was listed
                 continue
-            if "erc_bench.watchdog" in command:
+            if "erc_bench.toolkit.watchdog" in command:
                 watchdogs.append(process)
             elif "vllm.entrypoints" in command:
                 servers.append(process)
@@ -180,8 +181,8 @@ def endpoint(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     """A server started by the harness's own code and kept for the tests below."""
     import asyncio
 
-    from erc_bench.systems._llm_server import hardware, make_server
-    from erc_bench.systems.llm import SmolLM2
+    from erc_bench.systems.llm.server import hardware, make_server
+    from erc_bench.systems.llm.system import SmolLM2
 
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
@@ -262,7 +263,7 @@ def test_ranking_agrees_with_transformers(endpoint: str, environment: dict[str, 
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from erc_bench.systems.llm import SmolLM2
+    from erc_bench.systems.llm.system import SmolLM2
 
     dataset = part()
     config = build_config(SmolLM2.Config, {"mode": "rank", "endpoint": endpoint}, owner="smollm2-135m")

@@ -81,7 +81,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_entry_point_loads_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     script = (
-        "import erc_bench, sys; from erc_bench.registry import system_class, system_names\n"
+        "import erc_bench, sys; from erc_bench.contract.registry import system_class, system_names\n"
         f"assert erc_bench.__file__.startswith({str(installed)!r}), erc_bench.__file__\n"
         "print(*[system_class(name).__module__ for name in system_names()], sep='\\n')"
     )

@@ -9,17 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import pytest
 
-from erc_bench.domain import Dataset
-from erc_bench.records import (
-    EMBEDDINGS_FILE,
-    PREDICTIONS_FILE,
-    Run,
-    RunRecord,
-    predictions_bytes,
-    run_folder,
-    write_record,
-)
-from erc_bench.system import Prediction
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.system import Prediction
+from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
+from erc_bench.records.record import EMBEDDINGS_FILE, Run, RunRecord, run_folder, write_record
 
 
 class MakeRun(Protocol):

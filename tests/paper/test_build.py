@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError, UsageError
 from erc_bench.paper.build import build_paper, parse_formats, read_runs, write_paper
 from erc_bench.paper.measure import Value
@@ -16,7 +16,7 @@ from erc_bench.paper.model import Column, Line, Table, value_text
 from erc_bench.paper.render import CSV_COLUMNS, render_csv, render_markdown
 
 if TYPE_CHECKING:
-    from erc_bench.records import Run
+    from erc_bench.records.record import Run
 
     from .conftest import MakeRun
 

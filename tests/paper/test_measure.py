@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from erc_bench import metrics
-from erc_bench.domain import DAILYDIALOG_LABELS, Dataset
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset
 from erc_bench.errors import DataCorruptError
 from erc_bench.paper.measure import Measurements, of_matrix, weighted_over_emotions
 from erc_bench.paper.published import Counterpart, paper_tables
-from erc_bench.records import PREDICTIONS_FILE, read_predictions
+from erc_bench.records.predictions import PREDICTIONS_FILE, read_predictions
+from erc_bench.scoring import metrics
 
 if TYPE_CHECKING:
     from .conftest import MakeRun

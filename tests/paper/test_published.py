@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from erc_bench.board.published import published_results
-from erc_bench.config import build_config, changed_settings
-from erc_bench.domain import DAILYDIALOG_LABELS
+from erc_bench.contract.config import build_config, changed_settings
+from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.contract.registry import system_class
 from erc_bench.errors import DataCorruptError
 from erc_bench.paper.published import FILE, PATH, Counterpart, paper_tables, parse_tables
-from erc_bench.records import RunRecord
-from erc_bench.registry import system_class
+from erc_bench.records.record import RunRecord
 
 
 def content() -> dict[str, Any]:

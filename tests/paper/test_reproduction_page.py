@@ -10,13 +10,13 @@ import pytest
 
 from erc_bench.board.published import published_results
 from erc_bench.cli import COMMANDS
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.registry import system_names
 from erc_bench.paper import notes
 from erc_bench.paper.measure import Measurements
 from erc_bench.paper.published import paper_tables
 from erc_bench.paper.sizes import released_parameters
 from erc_bench.paper.tables import AS_DESCRIBED, table_1
-from erc_bench.registry import system_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
 CLASSIFIER = "all-MiniLM-L6-v2"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import ModelUnavailableError, UsageError
 from erc_bench.paper.measure import Measurements
 from erc_bench.paper.sizes import (

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from erc_bench.board.published import published_results
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.paper import notes
 from erc_bench.paper.figures import figure_3, figure_4
 from erc_bench.paper.measure import Measurements, Value
@@ -13,7 +13,7 @@ from erc_bench.paper.model import Line, Table
 from erc_bench.paper.published import paper_tables
 from erc_bench.paper.render import fillers, render_markdown, stand_ins
 from erc_bench.paper.tables import SEC, table_1, table_2, table_3, table_4, table_5
-from erc_bench.predictions_file import check_name
+from erc_bench.running.import_predictions import check_name
 
 if TYPE_CHECKING:
     from .conftest import MakeRun

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erc_bench.domain import Dataset
+from erc_bench.contract.domain import Dataset
 from erc_bench.paper.build import build_paper
 from erc_bench.paper.measure import Value
 from erc_bench.paper.model import Column, Line, Table, value_text

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from erc_bench.config import build_config
-from erc_bench.domain import DAILYDIALOG_LABELS, Dialogue, Target, Utterance
+from erc_bench.contract.config import build_config
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dialogue, Target, Utterance
+from erc_bench.contract.registry import system_class
+from erc_bench.contract.system import Prediction, Runtime
 from erc_bench.progress import SilentProgress
-from erc_bench.registry import system_class
-from erc_bench.system import Prediction, Runtime
-from erc_bench.systems.llm import LLM
+from erc_bench.systems.llm.system import LLM
 
 MODEL = "tester/small"
 NAMES = DAILYDIALOG_LABELS.names

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from erc_bench.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Target, Utterance
+from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Target, Utterance
+from erc_bench.contract.system import System
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import SilentProgress
-from erc_bench.system import System
 from erc_bench.systems.floors import Constant, ConstantConfig, Lookup, Prior
 
 SILENT = SilentProgress()

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erc_bench.conformance import check_system
-from erc_bench.domain import Dataset, Dialogue, Target
+from erc_bench.contract.domain import Dataset, Dialogue, Target
+from erc_bench.contract.system import Prediction, Runtime
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import SilentProgress
-from erc_bench.system import Prediction, Runtime
+from erc_bench.running.conformance import check_system
 from erc_bench.systems.minilm_classifier import ENCODER_FOLDER, MinilmClassifier, MinilmClassifierConfig, _Trainer
 
 SILENT = SilentProgress()
@@ -69,7 +69,7 @@ def test_what_is_saved_answers_the_same_when_loaded(
 def test_fine_tuning_changes_the_encoder_but_not_its_word_vectors(small: Dataset, cache: Path) -> None:
     import torch
 
-    from erc_bench.encoders import load_encoder, resolve_encoder
+    from erc_bench.toolkit.encoders import load_encoder, resolve_encoder
 
     system = fitted(small, cache, **TUNED)
     assert system._tuned is not None

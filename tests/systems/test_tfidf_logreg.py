@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erc_bench.domain import Dataset, Dialogue, Target
+from erc_bench.contract.domain import Dataset, Dialogue, Target
+from erc_bench.contract.system import Prediction
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import SilentProgress
-from erc_bench.system import Prediction
 from erc_bench.systems.tfidf_logreg import TfidfLogreg, TfidfLogregConfig
 
 SILENT = SilentProgress()

@@ -1,0 +1,1 @@
+"""How a board is written: one module a format."""

@@ -1,0 +1,400 @@
+"""The board as one HTML file: no network, no framework, works from disk, readable without JavaScript.
+
+Everything stands in the HTML itself, written by one template under jinja2's autoescaping. The script only shows,
+hides and reorders what is there: it parses no data and writes no HTML, so that names and texts from run records
+reach the page by one escaped way. A Content-Security-Policy with the hashes of the one style and the one script
+forbids anything else to run or load.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from erc_bench.board.formats.chart import Chart, chart
+from erc_bench.board.rows import HEADLINE, Row, Score, Section
+from erc_bench.board.tradeoff import COSTS, linear_ticks
+from erc_bench.board.words import (
+    MISSING,
+    PROTOCOL_MEANINGS,
+    SUBSET_MEANINGS,
+    Piece,
+    count_text,
+    duration_text,
+    linked,
+    metric_name,
+    score_text,
+    section_id,
+)
+from erc_bench.scoring.metrics import METRICS
+
+TEMPLATES = "templates"
+SHADES = 6
+OTHER_SUBSET = {"all": "unseen", "unseen": "all"}
+LEADING = ("withheld_f1", "withheld_f1_corrected", *HEADLINE)
+DETAILS = {"macro_f1_corrected", "micro_f1_corrected", *METRICS} - {*HEADLINE}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table: `kind` says how its cells look, `descending` where its first sort starts."""
+
+    key: str
+    label: str
+    kind: str = "number"
+    descending: bool = False
+    hint: str = ""
+    scale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """An interval drawn in a cell, every place in percent of the cell's width."""
+
+    value: str
+    low: str | None
+    width: str | None
+    floor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What a cell says and what it sorts by (empty: sorts last)."""
+
+    text: str
+    sort: str = ""
+    deviation: str = ""
+    interval: str = ""
+    note: str = ""
+    bar: Bar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the table with its details."""
+
+    id: str
+    row: Row
+    cells: dict[str, Cell]
+    source: list[Piece]
+    scores: list[tuple[str, Cell, str]]
+    notes: list[list[Piece]]
+    per_label: list[tuple[str, list[str]]]
+    confusion: list[tuple[str, list[tuple[str, int, bool]]]]
+    predicted: list[str]
+    commands: list[str]
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SectionView:
+    """A section as the template sees it."""
+
+    id: str
+    dataset: str
+    protocol: str
+    subset: str
+    meaning: str
+    size: str
+    footnotes: list[str]
+    columns: list[Column]
+    lines: list[Line]
+    charts: list[Chart]
+
+
+def render_page(
+    sections: Sequence[Section], published: Sequence[Row] = (), *, title: str = "Emotion Recognition in Conversation"
+) -> str:
+    """The whole page as HTML, ending with a newline.
+
+    Published rows join the section of their dataset, protocol and subset, below what was measured there; one whose
+    section has no run gets a section of its own. The same input gives the same text.
+    """
+    import jinja2
+
+    merged = _with_published(sections, published)
+    boards = [_view(section, merged) for section in merged]
+    folder = files("erc_bench.board.formats") / TEMPLATES
+    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("board.css", "board.js"))
+    environment = jinja2.Environment(
+        loader=jinja2.DictLoader({"board.html": (folder / "board.html").read_text(encoding="utf-8")}),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("board.html").render(
+        title=title,
+        boards=boards,
+        choices={
+            "dataset": list(dict.fromkeys(board.dataset for board in boards)),
+            "protocol": list(dict.fromkeys(board.protocol for board in boards)),
+            "subset": list(dict.fromkeys(board.subset for board in boards)),
+        },
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        missing=MISSING,
+        costs=COSTS,
+        metric_name=metric_name,
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _with_published(sections: Sequence[Section], published: Sequence[Row]) -> list[Section]:
+    groups = {(section.dataset, section.protocol, section.subset): list(section.rows) for section in sections}
+    sizes = {(s.dataset, s.protocol, s.subset): (s.dialogues, s.utterances) for s in sections}
+    ordered = sorted(published, key=lambda row: (-_headline(row), row.title))
+    for row in ordered:
+        groups.setdefault((row.dataset, row.protocol, row.subset), []).append(row)
+    datasets = list(dict.fromkeys(dataset for dataset, _, _ in groups))
+    protocols = list(dict.fromkeys([*PROTOCOL_MEANINGS, *(protocol for _, protocol, _ in groups)]))
+    order = sorted(groups, key=lambda key: (datasets.index(key[0]), protocols.index(key[1])))
+    return [Section(*key, *sizes.get(key, (0, 0)), tuple(groups[key])) for key in order]
+
+
+def _headline(row: Row) -> float:
+    return max((row.scores[name].value for name in HEADLINE[:2] if name in row.scores), default=-math.inf)
+
+
+def _view(section: Section, every: Sequence[Section]) -> SectionView:
+    rows = section.rows
+    known = dict.fromkeys(name for row in rows for name in row.scores)
+    metrics = list(dict.fromkeys(name for name in (*LEADING, *known) if name in known and name not in DETAILS))
+    scales = {metric: _scale(rows, metric) for metric in metrics}
+    beside = _beside(section, every)
+    identity = section_id(section.dataset, section.protocol, section.subset)
+    columns = _columns(section, metrics, scales, beside)
+    floors = {
+        metric: max((row.scores[metric].value for row in rows if row.floor and metric in row.scores), default=None)
+        for metric in metrics
+    }
+    lines = [
+        _line(f"{identity}-{number}", row, columns, scales, floors, beside) for number, row in enumerate(rows, start=1)
+    ]
+    meanings = (PROTOCOL_MEANINGS.get(section.protocol, ""), SUBSET_MEANINGS.get(section.subset, ""))
+    return SectionView(
+        id=identity,
+        dataset=section.dataset,
+        protocol=section.protocol,
+        subset=section.subset,
+        meaning=" ".join(text for text in meanings if text),
+        size=f"{section.dialogues:,} dialogues, {section.utterances:,} utterances" if section.dialogues else "",
+        footnotes=_footnotes(rows),
+        columns=[column for column in columns if any(line.cells[column.key].sort for line in lines)],
+        lines=lines,
+        charts=[chart(rows, metric, cost) for cost in COSTS for metric in metrics if metric in HEADLINE],
+    )
+
+
+def _footnotes(rows: Sequence[Row]) -> list[str]:
+    empty = dict.fromkeys(label for row in rows for label in row.without_support)
+    return [f"No utterance here has the label {label}: it scores 0 in the macro mean." for label in empty]
+
+
+def _beside(section: Section, every: Sequence[Section]) -> dict[tuple[str, str], Row]:
+    other = OTHER_SUBSET.get(section.subset)
+    return {
+        (row.title, row.evidence): row
+        for candidate in every
+        if (candidate.dataset, candidate.protocol, candidate.subset) == (section.dataset, section.protocol, other)
+        for row in candidate.rows
+    }
+
+
+def _columns(
+    section: Section,
+    metrics: Sequence[str],
+    scales: dict[str, tuple[float, float]],
+    beside: dict[tuple[str, str], Row],
+) -> list[Column]:
+    columns = [
+        Column("rank", "Rank", hint="Rows that cannot be told apart share a rank"),
+        Column("system", "System", kind="text"),
+    ]
+    for metric in metrics:
+        low, high = scales[metric]
+        columns.append(
+            Column(metric, metric_name(metric), kind="score", descending=True, scale=f"{_plain(low)} to {_plain(high)}")
+        )
+    if beside:
+        other = OTHER_SUBSET[section.subset]
+        columns.append(
+            Column("other", f"On {other}", descending=True, hint=f"Micro F1 on the subset {other}", scale="Micro F1")
+        )
+    return [
+        *columns,
+        Column("unusable", "Unusable", hint="Share of targets without a usable answer, counted as wrong"),
+        Column("context", "Context", kind="text", hint="What the system reads to label an utterance"),
+        Column("parameters", "Params"),
+        Column("train_seconds", "Training"),
+        Column("utterances_per_second", "Utt./s", descending=True, hint="Utterances labelled per second"),
+        Column("seeds", "Seeds", descending=True),
+        Column("evidence", "Evidence", kind="text"),
+    ]
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}".replace("-", "−")
+
+
+def _scale(rows: Sequence[Row], metric: str) -> tuple[float, float]:
+    values = [
+        value
+        for row in rows
+        if (score := row.scores.get(metric)) is not None
+        for value in (score.low, score.value, score.high)
+        if value is not None and math.isfinite(value)
+    ]
+    ticks = linear_ticks(min(0.0, *values), max(values)) if values and max(values) > 0 else [0.0, 1.0]
+    return ticks[0], ticks[-1]
+
+
+def _line(
+    identity: str,
+    row: Row,
+    columns: Sequence[Column],
+    scales: dict[str, tuple[float, float]],
+    floors: dict[str, float | None],
+    beside: dict[tuple[str, str], Row],
+) -> Line:
+    labels = list(row.per_label)
+    cells = {column.key: _cell(row, column, scales, floors, beside) for column in columns}
+    return Line(
+        id=identity,
+        row=row,
+        cells=cells,
+        source=[] if row.evidence == "measured" else list(linked(row.source)),
+        scores=[
+            (metric_name(name), _score_cell(name, score), score_text(name, row.unusable_as_neutral.get(name)))
+            for name, score in row.scores.items()
+        ],
+        notes=[list(linked(note)) for note in row.notes],
+        per_label=[
+            (label, [*(f"{values[name]:.1f}" for name in ("precision", "recall", "f1")), f"{values['support']:,.0f}"])
+            for label, values in row.per_label.items()
+        ],
+        confusion=_confusion(row, labels),
+        predicted=[*labels, "unusable"],
+        commands=[row.source] if row.evidence == "measured" and row.source else list(dict.fromkeys(row.commands)),
+        facts=_facts(row),
+    )
+
+
+def _confusion(row: Row, labels: Sequence[str]) -> list[tuple[str, list[tuple[str, int, bool]]]]:
+    if row.confusion is None:
+        return []
+    shares = row.confusion / row.confusion.sum(axis=1, keepdims=True).clip(min=1)
+    return [
+        (
+            label,
+            [
+                (f"{int(count):,}", min(SHADES - 1, math.ceil(share * (SHADES - 1))), gold == predicted)
+                for predicted, (count, share) in enumerate(zip(counts, row_shares, strict=True))
+            ],
+        )
+        for gold, (label, counts, row_shares) in enumerate(zip(labels, row.confusion, shares, strict=True))
+    ]
+
+
+def _facts(row: Row) -> list[tuple[str, str]]:
+    context = row.context and (
+        f"{row.context}, tested by withholding" if row.context_tested else f"{row.context}, not tested"
+    )
+    facts = [
+        ("What it is", row.summary),
+        ("Reference", row.reference),
+        ("Context", context),
+        ("Parameters", "" if row.parameters is None else f"{row.parameters:,}"),
+        ("Training time", "" if row.train_seconds is None else f"{row.train_seconds:,.1f} s"),
+        (
+            "Speed",
+            "" if row.utterances_per_second is None else f"{row.utterances_per_second:,.1f} utterances per second",
+        ),
+        ("Seeds", "" if row.seeds is None else str(row.seeds)),
+    ]
+    return [(name, text) for name, text in facts if text]
+
+
+def _cell(
+    row: Row,
+    column: Column,
+    scales: dict[str, tuple[float, float]],
+    floors: dict[str, float | None],
+    beside: dict[tuple[str, str], Row],
+) -> Cell:
+    if column.kind == "score":
+        score = row.scores.get(column.key)
+        return _score_cell(column.key, score, scales[column.key], floors[column.key])
+    match column.key:
+        case "rank":
+            low, _, high = row.rank.partition("-")
+            known = low.isdecimal() and (high or low).isdecimal()
+            return Cell(
+                row.rank.replace("-", "–") or MISSING, f"{int(low) + int(high or low) / 1e4:.4f}" if known else ""
+            )
+        case "system":
+            return Cell(row.title, row.title.casefold())
+        case "other":
+            same = beside.get((row.title, row.evidence))
+            score = same.scores.get("micro_f1") if same else None
+            return _score_cell("micro_f1", score and Score(score.value))
+        case "unusable":
+            unusable = row.scores.get("unusable_rate")
+            rate = None if unusable is None else unusable.value
+            neutral = row.unusable_as_neutral.get("micro_f1")
+            note = "" if neutral is None else f"as neutral: {score_text('micro_f1', neutral)}"
+            return Cell(score_text("unusable_rate", rate), _number(rate), note=note)
+        case "context":
+            note = (
+                "" if not row.context or row.evidence == "published" else "tested" if row.context_tested else "untested"
+            )
+            return Cell(row.context or MISSING, row.context, note=note)
+        case "train_seconds":
+            return Cell(duration_text(row.train_seconds), _number(row.train_seconds))
+        case "evidence":
+            return Cell(row.evidence, row.evidence)
+    amount: Any = getattr(row, column.key)
+    return Cell(count_text(amount), _number(amount))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.6g}" if value % 1 else f"{value:.0f}"
+
+
+def _score_cell(
+    metric: str, score: Score | None, scale: tuple[float, float] | None = None, floor: float | None = None
+) -> Cell:
+    if score is None or not math.isfinite(score.value):
+        return Cell(MISSING)
+    interval = ""
+    if score.low is not None and score.high is not None:
+        interval = f"[{score_text(metric, score.low)}, {score_text(metric, score.high)}]"
+    deviation = "" if score.deviation is None else f"± {score_text(metric, score.deviation)}"
+    bar = None if scale is None else _bar(score, scale, floor)
+    return Cell(score_text(metric, score.value), f"{score.value:.6f}", deviation, interval, bar=bar)
+
+
+def _bar(score: Score, scale: tuple[float, float], floor: float | None) -> Bar:
+    first, last = scale
+
+    def place(value: float) -> float:
+        return 100 * min(max((value - first) / (last - first), 0.0), 1.0)
+
+    low = width = None
+    if score.low is not None and score.high is not None:
+        low, width = f"{place(score.low):.2f}%", f"{place(score.high) - place(score.low):.2f}%"
+    return Bar(f"{place(score.value):.2f}%", low, width, None if floor is None else f"{place(floor):.2f}%")

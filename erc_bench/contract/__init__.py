@@ -1,0 +1,1 @@
+"""What authors of systems and datasets implement."""

@@ -1,0 +1,61 @@
+"""Finding systems: built-in ones and anybody else's register under the same entry-point group."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from erc_bench.contract.system import System
+from erc_bench.errors import SystemFailedError, UnknownNameError
+
+GROUP = "erc_bench.systems"
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def system_names() -> list[str]:
+    """Names of all registered systems, sorted; imports none of them."""
+    return sorted(_entry_points())
+
+
+def system_origin(name: str) -> str:
+    """The distribution that registered a system, for example `erc-bench 0.1.0`."""
+    point = _find(name)
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+
+
+def _find(name: str) -> EntryPoint:
+    points = _entry_points()
+    if name not in points:
+        raise UnknownNameError("a system", name, points, advice="`erc-bench systems list` shows them all.")
+    return points[name]
+
+
+def system_class(name: str) -> type[System]:
+    """The class registered under a name.
+
+    Raises
+    ------
+    UnknownNameError
+        No system of that name is registered.
+    SystemFailedError
+        Its module cannot be imported, or what is registered is not a System of that name.
+    """
+    point = _find(name)
+    try:
+        loaded = point.load()
+    except Exception as error:
+        raise SystemFailedError(
+            f"the system {name} of {system_origin(name)} cannot be imported from {point.value}: "
+            f"{type(error).__name__}: {error}. Reinstall that package or report it to its authors."
+        ) from error
+    if not (isinstance(loaded, type) and issubclass(loaded, System)):
+        raise SystemFailedError(f"{point.value} must be a subclass of erc_bench.System, got {loaded!r}.")
+    if loaded.info.name != name:
+        raise SystemFailedError(
+            f"the system registered as {name!r} must carry the same info.name, got {loaded.info.name!r} in {point.value}."
+        )
+    return loaded

@@ -1,0 +1,1 @@
+"""Looking at runs and rows: side by side, compared, recomputed."""

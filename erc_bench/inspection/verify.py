@@ -1,0 +1,168 @@
+"""Recomputing what run records and boards claim, and naming every difference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from erc_bench.board.build import FORMATS, build_boards, narrowed, published_board, rendered
+from erc_bench.board.published import published_results
+from erc_bench.board.rows import Board
+from erc_bench.contract.domain import Dataset
+from erc_bench.errors import DataError
+from erc_bench.files import file_sha256
+from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.headline import headline_scores
+from erc_bench.records.predictions import PREDICTIONS_FILE, read_predictions
+from erc_bench.records.record import EMBEDDINGS_FILE, Run, run_folder
+from erc_bench.scoring.metrics import METRICS
+
+SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
+SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something recorded that does not follow from the predictions and the gold labels."""
+
+    where: Path
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def verify_run(run: Run, dataset: Dataset) -> list[Difference]:
+    """Every difference between a complete run record and what is recomputed from its predictions."""
+    return [Difference(run.folder, what) for what in _run_differences(run, dataset)]
+
+
+def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
+    record = run.record
+    if run_folder(Path(), record).parts != run.folder.resolve().parts[-4:]:
+        yield f"the folder must be …/{run_folder(Path(), record)} as its run.json says, got another"
+    if record.dataset_fingerprint != dataset.fingerprint:
+        yield (
+            f"the dataset fingerprint must be {dataset.fingerprint[:12]}…, got {record.dataset_fingerprint[:12]}…: made on "
+            "other data"
+        )
+        return
+    path = run.folder / PREDICTIONS_FILE
+    if not path.is_file():
+        yield f"{PREDICTIONS_FILE} must be there, got none"
+        return
+    found = file_sha256(path)
+    if found != record.predictions_sha256:
+        yield f"the SHA-256 of {PREDICTIONS_FILE} is recorded as {record.predictions_sha256[:12]}…, recomputed {found[:12]}…"
+    try:
+        predictions = read_predictions(run.folder)
+        scores = headline_scores(dataset, record.targets, predictions.values())
+    except DataError as error:
+        yield str(error)
+        return
+    last_only = slice(None) if record.targets == "all" else slice(-1, None)
+    targets = [target for dialogue in dataset.test for target in dialogue.targets()[last_only]]
+    surplus = len(predictions.keys() - set(targets))
+    if surplus:
+        yield f"predictions must be for the {len(targets):,} targets of the run, got {surplus:,} others"
+    if record.predictions != len(predictions):
+        yield f"the number of predictions is recorded as {record.predictions:,}, recomputed {len(predictions):,}"
+    for name in METRICS:
+        recorded = record.scores.get(name)
+        if recorded is None:
+            yield f"{name} is not recorded, recomputed {scores[name]}"
+        elif not math.isclose(recorded, scores[name], rel_tol=0, abs_tol=SCORE_TOLERANCE):
+            yield f"{name} is recorded as {recorded}, recomputed {scores[name]}"
+    yield from _evidence_differences(run, dataset)
+    unknown = sorted(record.scores.keys() - set(METRICS))
+    if unknown:
+        yield f"recorded scores must be among {', '.join(METRICS)}, got {', '.join(unknown)}"
+
+
+def _evidence_differences(run: Run, dataset: Dataset) -> Iterator[str]:
+    """What is wrong with embeddings, and with the outcomes derived from them, recomputed where both are still there."""
+    try:
+        if run.record.withheld is not None or (run.folder / few_shot.FEW_SHOT_FILE).is_file():
+            few_shot.run_counts(run.folder, dataset, run.record.withheld)
+        embeds = (run.folder / EMBEDDINGS_FILE).is_file()
+        if not (run.folder / triplet.TRIPLETS_FILE).is_file():
+            if embeds:
+                triplet.read_embeddings(run.folder, dataset)
+            return
+        recorded = triplet.run_counts(run.folder, dataset)
+        if not embeds:
+            return
+        recomputed = triplet.run_counts(run.folder, dataset, recompute=True)
+    except DataError as error:
+        yield str(error)
+        return
+    for name in ("correct", "ties", "wrong"):
+        if (getattr(recorded, name) != getattr(recomputed, name)).any():
+            yield f"the counts {name} of {triplet.TRIPLETS_FILE} do not follow from {EMBEDDINGS_FILE}"
+
+
+def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None = None) -> tuple[int, list[Difference]]:
+    """Compare every board file in the folders with what its run records give: the number compared, the differences.
+
+    A board may have been written for one dataset or one protocol only: it is right if it equals, byte for byte, what
+    `erc-bench leaderboard` writes for any such choice.
+    """
+    files = [
+        (folder / name, format_name)
+        for folder in dict.fromkeys(folders)
+        for format_name, (name, _) in FORMATS.items()
+        if (folder / name).is_file()
+    ]
+    if not files:
+        return 0, []
+    boards = {board.dataset: board for board in build_boards(results, data_dir=data_dir).boards}
+    everything = tuple(boards.values())
+    for result in published_results():
+        boards.setdefault(result.dataset, published_board(result.dataset))
+    selections: list[tuple[Board, ...]] = [everything, *((board,) for board in boards.values())]
+    protocols: list[str | None] = [
+        None,
+        *dict.fromkeys(name for board in boards.values() for name in _protocols_of(board)),
+    ]
+    differences = []
+    for path, format_name in files:
+        content = path.read_bytes()
+        candidates = (
+            rendered(choice, format_name).splitlines(keepends=True)
+            for protocol, selection in product(protocols, selections)
+            if (choice := [part for board in selection if not (part := narrowed(board, protocol)).is_empty])
+        )
+        lines = content.splitlines(keepends=True)
+        nearest: list[bytes] = []
+        for candidate in candidates:
+            if candidate == lines:
+                break
+            nearest = max(nearest, candidate, key=lambda other: _shared(lines, other))
+        else:
+            differences.append(Difference(path, _first_difference(lines, nearest)))
+    return len(files), differences
+
+
+def _protocols_of(board: Board) -> list[str]:
+    return [*board.protocols(), *(row.protocol for row in board.published)]
+
+
+def _shared(one: Sequence[object], other: Sequence[object]) -> int:
+    """How many items two sequences share from their start."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((position for position, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _first_difference(recorded: Sequence[bytes], recomputed: Sequence[bytes]) -> str:
+    number = _shared(recorded, recomputed)
+    old, new = (
+        lines[number].decode("utf-8", "replace") if number < len(lines) else "" for lines in (recorded, recomputed)
+    )
+    start = max(0, _shared(old, new) - SHOWN // 4)
+    return (
+        f"differs from the board of these runs, first on line {number + 1}: recorded {old[start : start + SHOWN]!r}, "
+        f"recomputed {new[start : start + SHOWN]!r}"
+    )

@@ -1,0 +1,1 @@
+"""Which utterances count, and what is asked of them."""

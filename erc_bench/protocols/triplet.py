@@ -1,0 +1,325 @@
+"""Protocol `triplet`: how often an utterance lies nearer to one of its own label than to one of another.
+
+This is the scoring of the code released with the SEC paper. It scores a metric space and not answers: no utterance is
+labelled, and the labels are drawn in equal shares. `docs/triplet-protocol.md` says what its numbers can and cannot
+mean, and why it is always shown with its controls and never ranked.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from erc_bench.errors import DataCorruptError, DataError, DataMissingError
+from erc_bench.files import file_sha256, write_atomically
+from erc_bench.records.record import EMBEDDINGS_FILE
+from erc_bench.scoring import metrics
+
+if TYPE_CHECKING:
+    from erc_bench.contract.domain import Dataset, LabelSet
+
+PROTOCOL = "triplet"
+TRIPLETS_FILE = "triplets.json"
+RESAMPLINGS = 10
+SEED = 0
+TIE = 1e-4
+"""Differences of the two distances up to this size are ties; the released code counts them as correct."""
+NOISE_RESAMPLINGS = 100
+NOISE_DIM = 16
+ROWS_AT_ONCE = 2048
+
+Ties = Literal["published", "half"]
+
+
+@dataclass(frozen=True, eq=False)
+class Triplets:
+    """Drawn triplets: positions of utterances, each intp (resamplings, triplets)."""
+
+    anchors: NDArray[np.intp]
+    positives: NDArray[np.intp]
+    negatives: NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class TripletCounts:
+    """Outcomes of all triplets: `correct`, `ties`, `wrong`, each int64 (resamplings, K, K).
+
+    Rows are the label of the anchor, columns the label of the negative. A triplet is correct when the positive is
+    nearer than the negative by more than `TIE`, wrong when it is farther by more than `TIE`, and else a tie.
+    `vectors` is the number of utterances that triplets were drawn from, and of triplets in a resampling.
+    """
+
+    correct: NDArray[np.int64]
+    ties: NDArray[np.int64]
+    wrong: NDArray[np.int64]
+    vectors: int
+
+    @property
+    def tie_rate(self) -> float:
+        """Share of ties among all triplets (0..1)."""
+        return float(self.ties.sum() / max(1, self.ties.sum() + self.correct.sum() + self.wrong.sum()))
+
+    def confusions(self, ties: Ties = "published") -> NDArray[np.int64]:
+        """Confusion counts int64 (resamplings, K, K + 1): the "prediction" is the anchor's or the negative's label.
+
+        Ties go to the anchor's label ("published"), or half to each of the two ("half", in doubled counts, which
+        changes no score).
+        """
+        resamplings, size, _ = self.correct.shape
+        to_anchor, to_negative = self.correct + self.ties, self.wrong
+        if ties == "half":
+            to_anchor, to_negative = 2 * self.correct + self.ties, 2 * self.wrong + self.ties
+        found = np.zeros((resamplings, size, size + 1), np.int64)
+        found[..., :size] = to_negative
+        diagonal = np.arange(size)
+        found[:, diagonal, diagonal] += to_anchor.sum(axis=-1)
+        return found
+
+
+def draw_triplets(
+    gold: NDArray[np.intp], *, triplets: int, resamplings: int = RESAMPLINGS, seed: int = SEED
+) -> Triplets:
+    """Draw triplets as the released code does.
+
+    The anchor's label is uniform over the labels, the negative's uniform over the others, and utterances are drawn
+    at random within a label; the positive is another utterance than the anchor. Labels with fewer than two
+    utterances cannot give an anchor and take no part.
+
+    Parameters
+    ----------
+    gold
+        Label positions of the utterances to draw from, shape (utterances,).
+    triplets
+        Triplets in a resampling.
+
+    Raises
+    ------
+    DataError
+        Fewer than two labels have two utterances; see `applies_to`.
+    """
+    counts = np.bincount(gold)
+    usable = np.flatnonzero(counts >= 2)
+    if len(usable) < 2:
+        raise DataError(
+            f"the protocol triplet needs at least two labels with two utterances each, got {len(usable)}. "
+            "Score a larger dataset."
+        )
+    by_label = np.argsort(gold, kind="stable")
+    first = np.cumsum(counts) - counts
+    generator = np.random.default_rng(seed)
+    shape = (resamplings, triplets)
+    place = generator.integers(len(usable), size=shape)
+    anchor_label = usable[place]
+    other = generator.integers(len(usable) - 1, size=shape)
+    negative_label = usable[other + (other >= place)]
+    anchor = generator.integers(counts[anchor_label])
+    positive = generator.integers(counts[anchor_label] - 1)
+    positive += positive >= anchor
+    negative = generator.integers(counts[negative_label])
+    return Triplets(
+        by_label[first[anchor_label] + anchor],
+        by_label[first[anchor_label] + positive],
+        by_label[first[negative_label] + negative],
+    )
+
+
+def _outcomes(vectors: NDArray[np.float32], gold: NDArray[np.intp], size: int, drawn: Triplets) -> NDArray[np.int64]:
+    """Counts int64 (3, resamplings, K, K) of correct, tied and wrong triplets."""
+    resamplings, triplets = drawn.anchors.shape
+    difference = np.empty(drawn.anchors.size)
+    anchors, positives, negatives = drawn.anchors.ravel(), drawn.positives.ravel(), drawn.negatives.ravel()
+    for start in range(0, len(difference), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        anchor = vectors[anchors[part]]
+        difference[part] = _distance(anchor, vectors[positives[part]]) - _distance(anchor, vectors[negatives[part]])
+    outcome = np.where(difference > TIE, 2, np.where(difference >= -TIE, 1, 0))
+    resampling = np.repeat(np.arange(resamplings), triplets)
+    cells = ((outcome * resamplings + resampling) * size + gold[anchors]) * size + gold[negatives]
+    counts = np.bincount(cells, minlength=3 * resamplings * size * size)
+    return counts.reshape(3, resamplings, size, size).astype(np.int64)
+
+
+def _distance(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    gap = first.astype(np.float64) - second
+    return np.asarray(np.sqrt((gap * gap).sum(axis=1)), np.float64)
+
+
+def triplet_counts(
+    vectors: NDArray[np.float32],
+    gold: NDArray[np.intp],
+    labels: LabelSet,
+    *,
+    resamplings: int = RESAMPLINGS,
+    seed: int = SEED,
+) -> TripletCounts:
+    """Outcomes of random triplets, as many in a resampling as there are utterances with a vector.
+
+    Parameters
+    ----------
+    vectors
+        Float (utterances, dim); a row with NaN is an utterance without a vector, which is never drawn.
+    gold
+        Positions of the gold labels, shape (utterances,).
+    """
+    present = ~np.isnan(vectors).any(axis=1)
+    vectors, gold = vectors[present], gold[present]
+    drawn = draw_triplets(gold, triplets=len(gold), resamplings=resamplings, seed=seed)
+    correct, ties, wrong = _outcomes(vectors, gold, len(labels), drawn)
+    return TripletCounts(correct, ties, wrong, len(gold))
+
+
+def noise_counts(gold: NDArray[np.intp], labels: LabelSet, *, resamplings: int = NOISE_RESAMPLINGS) -> TripletCounts:
+    """The control without any information: fresh Gaussian vectors in every resampling."""
+    generator = np.random.default_rng(SEED)
+    found = [
+        triplet_counts(
+            generator.standard_normal((len(gold), NOISE_DIM)).astype(np.float32),
+            gold,
+            labels,
+            resamplings=1,
+            seed=resampling,
+        )
+        for resampling in range(resamplings)
+    ]
+    correct, ties, wrong = (
+        np.concatenate([getattr(counts, name) for counts in found]) for name in ("correct", "ties", "wrong")
+    )
+    return TripletCounts(correct, ties, wrong, len(gold))
+
+
+def constant_counts(gold: NDArray[np.intp], labels: LabelSet) -> TripletCounts:
+    """The degenerate control: one vector for every utterance, so that every triplet is a tie."""
+    return triplet_counts(np.zeros((len(gold), 1), np.float32), gold, labels)
+
+
+def triplet_scores(counts: TripletCounts, labels: LabelSet, ties: Ties = "published") -> dict[str, NDArray[np.float64]]:
+    """Scores of every resampling, each float64 (resamplings,): the metrics and units of `erc_bench.scoring.metrics.scores`."""
+    return metrics.scores(counts.confusions(ties), labels)
+
+
+def gold_positions(dataset: Dataset) -> NDArray[np.intp]:
+    """Positions of the gold labels of all test utterances, in dataset order."""
+    names = [utterance.label or "" for dialogue in dataset.test for utterance in dialogue.utterances]
+    return metrics.label_indices(names, dataset.labels)
+
+
+def applies_to(dataset: Dataset) -> bool:
+    """Whether triplets can be drawn from the test split: at least two labels have two utterances each."""
+    return int((np.bincount(gold_positions(dataset)) >= 2).sum()) >= 2
+
+
+class _Evidence(BaseModel):
+    """Content of triplets.json: counts derived from embeddings that are too large to keep under version control."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: Literal[1] = 1
+    derived_from: str = EMBEDDINGS_FILE
+    embeddings_sha256: str
+    dataset_fingerprint: str
+    labels: list[str]
+    seed: int
+    tie: float
+    vectors: int
+    correct: list[list[list[int]]]
+    ties: list[list[list[int]]]
+    wrong: list[list[list[int]]]
+
+
+def run_counts(folder: Path, dataset: Dataset, *, recompute: bool = False) -> TripletCounts:
+    """The triplet outcomes of a run: from its triplets.json, else from its embeddings.
+
+    With `recompute` the embeddings are read even if triplets.json is there: what `erc-bench verify` compares.
+
+    Raises
+    ------
+    DataMissingError
+        The run has neither, or no embeddings to recompute from.
+    DataCorruptError
+        triplets.json is damaged, contradicts itself, or belongs to other data or embeddings.
+    """
+    if (folder / TRIPLETS_FILE).is_file() and not recompute:
+        return _read_evidence(folder, dataset)
+    return triplet_counts(read_embeddings(folder, dataset), gold_positions(dataset), dataset.labels)
+
+
+def write_evidence(folder: Path, dataset: Dataset) -> TripletCounts:
+    """Derive triplets.json from the embeddings of a run: about 10 kB that its triplet scores follow from."""
+    counts = run_counts(folder, dataset, recompute=True)
+    evidence = _Evidence(
+        embeddings_sha256=file_sha256(folder / EMBEDDINGS_FILE),
+        dataset_fingerprint=dataset.fingerprint,
+        labels=list(dataset.labels.names),
+        seed=SEED,
+        tie=TIE,
+        vectors=counts.vectors,
+        correct=counts.correct.tolist(),
+        ties=counts.ties.tolist(),
+        wrong=counts.wrong.tolist(),
+    )
+    text = json.dumps(evidence.model_dump(), separators=(",", ":"))
+    write_atomically(folder / TRIPLETS_FILE, f"{text}\n".encode())
+    return counts
+
+
+def read_embeddings(folder: Path, dataset: Dataset) -> NDArray[np.float32]:
+    """Embeddings of all test utterances of a run, float32 (utterances, dim), in dataset order.
+
+    Raises
+    ------
+    DataMissingError
+        The run has no embeddings.
+    DataCorruptError
+        The file is damaged or belongs to other dialogues.
+    """
+    path = folder / EMBEDDINGS_FILE
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            vectors, lengths = file["embeddings"], file["lengths"]
+    except FileNotFoundError:
+        raise DataMissingError(
+            f"{folder} must hold {EMBEDDINGS_FILE} or {TRIPLETS_FILE} to be scored by triplets, got neither. "
+            "Make the run again with --overwrite."
+        ) from None
+    except Exception as error:  # damaged bytes make zipfile, zlib and numpy raise a dozen unrelated errors
+        raise DataCorruptError(
+            f"{path} must hold embeddings, got {str(error) or type(error).__name__}. Make the run again with --overwrite."
+        ) from None
+    expected = [len(dialogue) for dialogue in dataset.test]
+    if lengths.tolist() != expected or vectors.shape[:1] != (sum(expected),):
+        raise DataCorruptError(
+            f"{path} must hold one vector for each of the {sum(expected)} test utterances of {dataset.name}, got "
+            f"{vectors.shape[0] if vectors.ndim else 0}. Make the run again with --overwrite."
+        )
+    return np.asarray(vectors, np.float32)
+
+
+def _read_evidence(folder: Path, dataset: Dataset) -> TripletCounts:
+    path = folder / TRIPLETS_FILE
+
+    def refuse(problem: str) -> DataCorruptError:
+        return DataCorruptError(f"{path} must hold the outcomes of triplets, got {problem}. Restore it or remove it.")
+
+    try:
+        evidence = _Evidence.model_validate_json(path.read_bytes())
+        outcomes = np.array([evidence.correct, evidence.ties, evidence.wrong], np.int64)
+    except (ValidationError, ValueError) as error:
+        raise refuse(str(error).splitlines()[0]) from None
+    size = len(dataset.labels)
+    given: tuple[Any, ...] = (evidence.dataset_fingerprint, evidence.labels, evidence.seed, evidence.tie)
+    if given != (dataset.fingerprint, list(dataset.labels.names), SEED, TIE):
+        raise refuse("those of other data or another version of the protocol")
+    if outcomes.shape != (3, RESAMPLINGS, size, size) or (outcomes < 0).any():
+        raise refuse(f"counts of shape {outcomes.shape}")
+    if (outcomes.sum(axis=(0, 2, 3)) != evidence.vectors).any():
+        raise refuse(f"resamplings that do not count {evidence.vectors} triplets each")
+    embeddings = folder / EMBEDDINGS_FILE
+    if embeddings.is_file() and file_sha256(embeddings) != evidence.embeddings_sha256:
+        raise refuse(f"those of another {EMBEDDINGS_FILE}")
+    return TripletCounts(outcomes[0], outcomes[1], outcomes[2], evidence.vectors)

@@ -1,0 +1,1 @@
+"""Making runs: systems are executed, checked, exported and started here."""

@@ -1,0 +1,74 @@
+"""Copies of run records that can be published: labels only, no text, no weights, no paths of this machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from erc_bench.contract.system import Prediction
+from erc_bench.errors import DataCorruptError, UsageError
+from erc_bench.files import file_sha256, write_atomically
+from erc_bench.protocols.few_shot import FEW_SHOT_FILE
+from erc_bench.protocols.triplet import TRIPLETS_FILE
+from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes, read_predictions
+from erc_bench.records.record import Run, RunRecord, run_folder, write_record
+
+# Outcomes derived from embeddings: counts by label, no text.
+EVIDENCE = (TRIPLETS_FILE, FEW_SHOT_FILE)
+# A path inside a longer text, from the root on and at least two names deep; addresses of the web are none.
+PATH_IN_TEXT = re.compile(r"(?:file:/*(?=/)|(?<![\w.:/]))(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\\"'`,;:()<>|]+){2,}[/\\]?")
+
+
+def export_run(run: Run, to: Path) -> Run:
+    """Copy a complete run below `to`, in the same layout, and return the copy.
+
+    Predictions keep dialogue, turn and label. In the record, absolute paths are reduced to their last name, and
+    `predictions_sha256` is that of the new file.
+
+    Raises
+    ------
+    UsageError
+        The run is not complete, or the copy would replace it.
+    DataCorruptError
+        Its predictions are not those it finished with.
+    """
+    if run.record.status != "complete":
+        raise UsageError(f"a run must be complete to be exported, got status {run.record.status!r} in {run.folder}.")
+    predictions = read_predictions(run.folder)
+    if file_sha256(run.folder / PREDICTIONS_FILE) != run.record.predictions_sha256:
+        raise DataCorruptError(
+            f"{run.folder / PREDICTIONS_FILE} must be what its run.json says, got another SHA-256: it was altered. Make the "
+            "run again with --overwrite."
+        )
+    folder = run_folder(to, run.record)
+    if folder.resolve() == run.folder.resolve():
+        raise UsageError(f"--to must be another folder than the run's own, got {to}.")
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = [Prediction(found.dialogue, found.turn, found.label) for found in predictions.values()]
+    write_atomically(folder / PREDICTIONS_FILE, predictions_bytes(labels))
+    for name in EVIDENCE:
+        if (run.folder / name).is_file():
+            shutil.copyfile(run.folder / name, folder / name)
+    record = RunRecord.model_validate(without_paths(run.record.model_dump()))
+    record.predictions_sha256 = file_sha256(folder / PREDICTIONS_FILE)
+    write_record(folder, record)
+    return Run(folder, record)
+
+
+def without_paths(value: Any) -> Any:
+    """The same JSON value with every absolute path in its texts reduced to its last name."""
+    if isinstance(value, dict):
+        return {name: without_paths(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [without_paths(item) for item in value]
+    return _text_without_paths(value) if isinstance(value, str) else value
+
+
+def _text_without_paths(text: str) -> str:
+    if PurePosixPath(text).is_absolute():
+        return PurePosixPath(text).name
+    if PureWindowsPath(text).is_absolute():
+        return PureWindowsPath(text).name
+    return PATH_IN_TEXT.sub(lambda match: re.split(r"[/\\]", match.group().rstrip("/\\"))[-1], text)

@@ -1,0 +1,1 @@
+"""From confusion counts to scores, intervals and differences."""

@@ -1,0 +1,173 @@
+"""Scores from confusion matrices.
+
+Every score here is a function of counts, so it is computed on many matrices at once (dialogues, bootstrap
+resamples, seeds) and needs no predictions. scikit-learn is the reference that the tests compare with.
+
+A confusion matrix has shape (K, K + 1): gold labels by rows, predicted labels by columns, and a last column for
+unusable answers. That column is an extra predicted class which no utterance has as its gold label: an unusable
+answer is always wrong and never neutral. `unusable_as_neutral` gives the other reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erc_bench.contract.domain import LabelSet
+from erc_bench.errors import DataError
+
+# Every score with its lowest and highest possible value, which also tell its unit.
+METRICS: Mapping[str, tuple[float, float]] = {
+    "micro_f1": (0, 100),
+    "macro_f1": (0, 100),
+    "mcc": (-1, 1),
+    "macro_f1_all": (0, 100),
+    "weighted_f1_all": (0, 100),
+    "accuracy": (0, 100),
+    "unusable_rate": (0, 1),
+}
+
+
+def label_indices(names: Sequence[str], labels: LabelSet, *, what: str = "a gold label") -> NDArray[np.intp]:
+    """Position of every name in the label set, shape (len(names),).
+
+    Raises
+    ------
+    DataError
+        A name that is not in the label set.
+    """
+    positions = {name: index for index, name in enumerate(labels.names)}
+    return np.fromiter((_position(name, positions, what) for name in names), np.intp, len(names))
+
+
+def prediction_indices(predicted: Sequence[str | None], labels: LabelSet) -> NDArray[np.intp]:
+    """Column of every prediction, shape (len(predicted),); None (no usable answer) is column K.
+
+    Raises
+    ------
+    DataError
+        A label that is not in the label set: it is a mistake of the file, and not an unusable answer.
+    """
+    columns: dict[str | None, int] = {name: index for index, name in enumerate(labels.names)}
+    columns[None] = len(labels)
+    return np.fromiter((_position(name, columns, "a prediction") for name in predicted), np.intp, len(predicted))
+
+
+def _position(name: str | None, positions: dict[Any, int], what: str) -> int:
+    try:
+        return positions[name]
+    except KeyError:
+        known = ", ".join(repr(known) for known in positions if known is not None)
+        raise DataError(f"{what} must be one of {known}, got {name!r}. Rename the label or leave it empty.") from None
+
+
+def confusion_counts(gold: Sequence[str], predicted: Sequence[str | None], labels: LabelSet) -> NDArray[np.int64]:
+    """Confusion matrix, int64 (K, K + 1): rows gold, columns predicted, last column unusable answers (None).
+
+    Raises
+    ------
+    DataError
+        Sequences of different lengths, or a label that is not in the label set.
+    """
+    if len(gold) != len(predicted):
+        raise DataError(
+            f"gold and predicted labels must be equally many, got {len(gold)} and {len(predicted)}. "
+            "Give one prediction an utterance."
+        )
+    size = len(labels)
+    cells = label_indices(gold, labels) * (size + 1) + prediction_indices(predicted, labels)
+    return np.bincount(cells, minlength=size * (size + 1)).reshape(size, size + 1).astype(np.int64)
+
+
+def margins(confusions: NDArray[Any]) -> NDArray[Any]:
+    """What the scores need of a matrix, shape (..., 3K + 1): K hits, K gold counts, K + 1 predicted counts.
+
+    Sums of confusion matrices have the sums of their margins, so that a resample needs only these columns.
+    """
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    return np.concatenate([hits, confusions.sum(axis=-1), confusions.sum(axis=-2)], axis=-1)
+
+
+def scores(confusions: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
+    """All scores of confusion matrices (..., K, K + 1), each of shape (...).
+
+    `micro_f1` and `macro_f1` run over the emotions: the neutral label is left out of the labels, and never out of
+    the utterances. `macro_f1_all` and `weighted_f1_all` run over all K labels. These and `accuracy` are percents.
+    `mcc` (-1..1) runs over all labels and the unusable class (Gorodkin 2004, as in scikit-learn).
+    `unusable_rate` is a share (0..1). A ratio without a denominator is 0, as in scikit-learn: the F1 of a label
+    that is neither gold nor predicted, the MCC of one predicted class, every score of an empty matrix.
+    """
+    return scores_of_margins(margins(confusions), labels)
+
+
+def scores_of_margins(columns: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
+    """`scores` from margins (..., 3K + 1), each of shape (...)."""
+    hits, gold, predicted = split_margins(columns, len(labels))
+    total = gold.sum(axis=-1)
+    f1 = 100 * _ratio(2 * hits, gold + predicted[..., :-1])
+    emotions = [labels.index(name) for name in labels.emotions]
+    emotion_total = gold[..., emotions].sum(axis=-1) + predicted[..., emotions].sum(axis=-1)
+    correct = hits.sum(axis=-1)
+    covariance = correct * total - (gold * predicted[..., :-1]).sum(axis=-1)
+    gold_variance = total**2 - (gold**2).sum(axis=-1)
+    predicted_variance = total**2 - (predicted**2).sum(axis=-1)
+    return {
+        "micro_f1": 100 * _ratio(2 * hits[..., emotions].sum(axis=-1), emotion_total),
+        "macro_f1": f1[..., emotions].mean(axis=-1),
+        # The product of two rounded roots can be smaller than the covariance by its last digit.
+        "mcc": np.clip(_ratio(covariance, np.sqrt(gold_variance) * np.sqrt(predicted_variance)), -1, 1),
+        "macro_f1_all": f1.mean(axis=-1),
+        "weighted_f1_all": _ratio((f1 * gold).sum(axis=-1), total),
+        "accuracy": 100 * _ratio(correct, total),
+        "unusable_rate": _ratio(predicted[..., -1], total),
+    }
+
+
+def split_margins(
+    columns: NDArray[Any], size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Hits (..., K), gold counts (..., K) and predicted counts (..., K + 1) as float64."""
+    values = columns.astype(np.float64)
+    return values[..., :size], values[..., size : 2 * size], values[..., 2 * size :]
+
+
+def per_label(confusion: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
+    """`precision`, `recall`, `f1` (percent) and `support` (utterances) of every label, each of shape (..., K)."""
+    hits, gold, predicted = split_margins(margins(confusion), len(labels))
+    return {
+        "precision": 100 * _ratio(hits, predicted[..., :-1]),
+        "recall": 100 * _ratio(hits, gold),
+        "f1": 100 * _ratio(2 * hits, gold + predicted[..., :-1]),
+        "support": gold,
+    }
+
+
+def mean_per_label(confusions: NDArray[Any], labels: LabelSet) -> dict[str, dict[str, float]]:
+    """`per_label` by label, averaged over matrices (N, K, K + 1): those of seeds, or of resamplings."""
+    columns = {name: values.mean(axis=0) for name, values in per_label(confusions, labels).items()}
+    return {
+        label: {name: float(values[position]) for name, values in columns.items()}
+        for position, label in enumerate(labels.names)
+    }
+
+
+def without_support(confusion: NDArray[Any], labels: LabelSet) -> tuple[str, ...]:
+    """Labels that no utterance has: they score 0 in the macro mean, and a row must say so."""
+    support = confusion.sum(axis=-1)
+    return tuple(name for name, count in zip(labels.names, support, strict=True) if count == 0)
+
+
+def unusable_as_neutral(confusions: NDArray[np.int64], labels: LabelSet) -> NDArray[np.int64]:
+    """The matrices (..., K, K + 1) as if every unusable answer had been the neutral label."""
+    folded = confusions.copy()
+    folded[..., labels.index(labels.neutral)] += folded[..., -1]
+    folded[..., -1] = 0
+    return folded
+
+
+def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
+    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
+    return np.divide(numerator, denominator, out=np.zeros(shape), where=denominator > 0)

@@ -1,0 +1,1 @@
+"""What the author of a system may build on: encoders, training, prompts, servers."""

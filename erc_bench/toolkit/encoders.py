@@ -1,0 +1,245 @@
+"""Sentence embeddings whose bits do not depend on how they were computed, computed once a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from erc_bench.contract.system import Runtime
+from erc_bench.progress import SilentProgress
+from erc_bench.toolkit.embedding_cache import EmbeddingCache
+from erc_bench.toolkit.encoder_sources import KNOWN, NAMES, EncoderSource, KnownEncoder, resolve_encoder
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+    from erc_bench.progress import Progress
+
+__all__ = [
+    "KNOWN",
+    "NAMES",
+    "BatchInvariantEncoder",
+    "EncoderSource",
+    "KnownEncoder",
+    "SentenceEncoder",
+    "encode",
+    "load_encoder",
+    "pick_device",
+    "resolve_encoder",
+    "tokenize",
+]
+
+BATCH_SIZE = 32
+FILLED_BATCH_SIZE = 8
+TEXTS_A_SHARD = 512
+PROBE_TEXT = "How are you today, and what would you like to do when all of this is over and we can go home?"
+
+
+def pick_device(wanted: str) -> str:
+    """A torch device name for `Runtime.device`: "auto" is an accelerator if there is one, else the CPU."""
+    if wanted != "auto":
+        return wanted
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_encoder(source: EncoderSource, device: str) -> SentenceTransformer:
+    """The encoder as a module in evaluation mode, float32, without reaching for the network."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would say "Loading weights" for a tenth of a second
+    try:
+        model = SentenceTransformer(
+            str(source.folder), device=device, local_files_only=True, model_kwargs={"dtype": torch.float32}
+        )
+    finally:
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+    return model.eval()
+
+
+def tokenize(model: SentenceTransformer, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
+    """Token ids of each text, cut at `max_length` tokens or where the encoder ends."""
+    tokenizer: Any = model.tokenizer
+    limit = min(max_length or model.max_seq_length or 512, model.max_seq_length or 512)
+    stripped = [text.strip() for text in texts]
+    ids: list[list[int]] = tokenizer(stripped, truncation=True, max_length=limit, return_attention_mask=False)[
+        "input_ids"
+    ]
+    return ids
+
+
+def encode(model: SentenceTransformer, batch: list[list[int]]) -> NDArray[np.float32]:
+    """Sentence embeddings of token ids that all have one length: float32 (texts, dim)."""
+    import numpy as np
+    import torch
+
+    with torch.inference_mode():
+        ids = torch.tensor(batch, device=model.device)
+        vectors = model({"input_ids": ids, "attention_mask": torch.ones_like(ids)})["sentence_embedding"]
+        return np.asarray(vectors.float().cpu().numpy(), np.float32)
+
+
+def _same_length_batches(ids: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    by_length: dict[int, list[int]] = {}
+    for index, tokens in enumerate(ids):
+        by_length.setdefault(len(tokens), []).append(index)
+    return [group[i : i + size] for _, group in sorted(by_length.items()) for i in range(0, len(group), size)]
+
+
+class BatchInvariantEncoder:
+    """Computes sentence embeddings whose bits do not depend on what else is computed with them or beside them.
+
+    A batch holds texts of one length (no padding). On the CPU one thread computes a batch, several batches at a time, and
+    a probe decides how batches are made: of any size, where the size of a batch does not matter; else filled up to one
+    size, where the place in a batch does not matter; else one text each. On other devices batches are filled up.
+
+    Parameters
+    ----------
+    max_length
+        Tokens at which texts are cut; None: where the encoder ends.
+    """
+
+    def __init__(self, model: SentenceTransformer, device: str, *, max_length: int | None = None) -> None:
+        self.model, self.device, self.max_length = model, device, max_length
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Sentence embeddings, float32 (texts, dim), of one text or more."""
+        import numpy as np
+
+        rows, vectors = zip(*self.batches(texts), strict=True)
+        order = np.argsort(np.concatenate(rows))
+        return np.asarray(np.concatenate(vectors)[order])
+
+    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Positions of texts and their embeddings, float32 (positions, dim), as they are computed; each text once."""
+        ids = tokenize(self.model, texts, self.max_length)
+        size, filled = self.batching
+        batches = _same_length_batches(ids, size)
+        rows = [[ids[i] for i in batch] for batch in batches]
+        computed = self._forward([_filled(batch, size) for batch in rows] if filled else rows)
+        for batch, vectors in zip(batches, computed, strict=True):
+            yield batch, vectors[: len(batch)]
+
+    def _forward(self, batches: Sequence[list[list[int]]]) -> Iterator[NDArray[np.float32]]:
+        import torch
+
+        if self.device != "cpu":
+            yield from map(partial(encode, self.model), batches)
+            return
+        threads = torch.get_num_threads()
+        executor = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        try:
+            yield from executor.map(partial(encode, self.model), batches)
+        finally:
+            executor.shutdown(cancel_futures=True)
+            torch.set_num_threads(threads)
+
+    @cached_property
+    def batching(self) -> tuple[int, bool]:
+        """Texts in a batch at most, and whether smaller batches are filled up to that number."""
+        if self.device != "cpu":
+            return BATCH_SIZE, True
+        ids = tokenize(self.model, [PROBE_TEXT])[0]
+        probes = [[[*ids[shift:], *ids[:shift]][:length] for shift in range(len(ids))] for length in (4, len(ids))]
+        if all(self._size_does_not_matter(rows) for rows in probes):
+            return BATCH_SIZE, False
+        if all(self._place_does_not_matter(rows[:FILLED_BATCH_SIZE]) for rows in probes):
+            return FILLED_BATCH_SIZE, True
+        return 1, False
+
+    def _size_does_not_matter(self, rows: list[list[int]]) -> bool:
+        few, many, *alone = self._forward([rows[:3], rows, *([row] for row in rows)])
+        same = all((vector[0] == many[i]).all() for i, vector in enumerate(alone))
+        return same and bool((few == many[:3]).all())
+
+    def _place_does_not_matter(self, rows: list[list[int]]) -> bool:
+        forward, backward, *filled = self._forward([rows, rows[::-1], *(_filled([row], len(rows)) for row in rows)])
+        same = all((vectors == forward[i]).all() for i, vectors in enumerate(filled))
+        return same and bool((backward[::-1] == forward).all())
+
+
+def _filled(batch: list[list[int]], size: int) -> list[list[int]]:
+    return batch + batch[:1] * (size - len(batch))
+
+
+class SentenceEncoder:
+    """A frozen sentence encoder with its cache: float32 vectors, computed once a text.
+
+    The vector of a text has the same bits however the cache was filled (see `BatchInvariantEncoder`), so a run that was
+    killed and resumed sees the same vectors as an unbroken one.
+
+    Parameters
+    ----------
+    name
+        As for `resolve_encoder`. Weights are looked for at first use.
+    runtime
+        Device, whether the network may be used, and `cache_dir`: vectors are kept in its folder `embeddings`.
+    """
+
+    def __init__(self, name: str, runtime: Runtime) -> None:
+        self.name, self.runtime = name, runtime
+
+    @cached_property
+    def source(self) -> EncoderSource:
+        """Where the weights are and what they are."""
+        return resolve_encoder(self.name, offline=self.runtime.offline)
+
+    @cached_property
+    def device(self) -> str:
+        """The torch device that embeddings are computed on."""
+        return pick_device(self.runtime.device)
+
+    @cached_property
+    def cache(self) -> EmbeddingCache:
+        """Vectors that are known, also from earlier runs."""
+        folder = None
+        if self.runtime.cache_dir is not None:
+            kind = self.device.split(":")[0]  # another kind of device rounds differently
+            folder = (
+                self.runtime.cache_dir
+                / "embeddings"
+                / f"{Path(self.source.name).name}-{self.source.identity[:16]}-{kind}"
+            )
+        return EmbeddingCache(folder, self.source.dim)
+
+    def embed(self, texts: Sequence[str], *, progress: Progress | None = None) -> NDArray[np.float32]:
+        """Sentence embeddings, float32 (texts, dim); each distinct text that the cache lacks is computed once."""
+        progress = progress or SilentProgress()
+        if self.cache.missing(texts):
+            self.cache.refresh(progress)
+        if self.cache.missing(texts):
+            with self.cache.filling(progress):
+                missing = self.cache.missing(texts)
+                with progress.task(f"Embedding with {self.source.name}", total=len(missing), unit="texts") as task:
+                    for part, vectors in self._compute(missing):
+                        self.cache.add(part, vectors)
+                        task.advance(len(part))
+        return self.cache.rows(texts)
+
+    def _compute(self, texts: Sequence[str]) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+        import numpy as np
+
+        part: list[str] = []
+        blocks: list[NDArray[np.float32]] = []
+        for rows, vectors in self._model.batches(texts) if texts else ():
+            part += [texts[i] for i in rows]
+            blocks.append(vectors)
+            if len(part) >= TEXTS_A_SHARD:
+                yield part, np.concatenate(blocks)
+                part, blocks = [], []
+        if part:
+            yield part, np.concatenate(blocks)
+
+    @cached_property
+    def _model(self) -> BatchInvariantEncoder:
+        return BatchInvariantEncoder(load_encoder(self.source, self.device), self.device)

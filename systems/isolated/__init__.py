@@ -1,0 +1,1 @@
+"""The SEC paper's isolated baselines: word vectors, no context."""

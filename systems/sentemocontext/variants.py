@@ -1,0 +1,48 @@
+"""SentEmoContext on the two larger sentence encoders of the SEC paper: rows of their own, the same system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from erc_bench.contract.config import option
+
+from .system import SentEmoContext, SentEmoContextConfig
+
+ENCODER = "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder"
+
+
+@dataclass(frozen=True)
+class MpnetConfig(SentEmoContextConfig):
+    """Settings of `sentemocontext-mpnet`."""
+
+    encoder: str = option("mpnet", ENCODER)
+
+
+@dataclass(frozen=True)
+class RobertaConfig(SentEmoContextConfig):
+    """Settings of `sentemocontext-roberta`."""
+
+    encoder: str = option("roberta", ENCODER)
+    heads: int = option(8, "attention heads; they must divide the encoder's 1024 components")
+
+
+class SentEmoContextMpnet(SentEmoContext):
+    """With all-mpnet-base-v2, 768 components."""
+
+    info = replace(
+        SentEmoContext.info,
+        name="sentemocontext-mpnet",
+        summary=f"{SentEmoContext.info.summary} Encoder: all-mpnet-base-v2.",
+    )
+    Config = MpnetConfig
+
+
+class SentEmoContextRoberta(SentEmoContext):
+    """With all-roberta-large-v1, 1024 components."""
+
+    info = replace(
+        SentEmoContext.info,
+        name="sentemocontext-roberta",
+        summary=f"{SentEmoContext.info.summary} Encoder: all-roberta-large-v1.",
+    )
+    Config = RobertaConfig

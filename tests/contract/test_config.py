@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from erc_bench.contract.config import as_json, changed_settings, config_hash, describe, option, parse_settings, recorded
+from erc_bench.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Config:
+    epochs: int = option(5, "passes over the training split")
+    rate: float = option(1e-3, "learning rate")
+    tune: bool = option(False, "train the encoder too")
+    mode: Literal["random", "hard"] = option("random", "triplets")
+    vectors: Path | None = option(None, "word vectors")
+    endpoint: str | None = option(None, "a running server", identity=False)
+
+    def __post_init__(self) -> None:
+        if self.mode == "hard" and self.epochs == 1:
+            raise ValueError("mode=hard needs more than one epoch")
+
+
+def test_values_take_the_type_of_their_field() -> None:
+    config = parse_settings(Config, ["epochs=3", "rate=5e-4", "tune=true", "mode=hard", "vectors=a/b.vec"], owner="toy")
+    assert config == Config(3, 5e-4, True, "hard", Path("a/b.vec"))
+    assert parse_settings(Config, ["vectors=none"], owner="toy").vectors is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epoch=3", "got 'epoch'. Did you mean 'epochs'"),
+        ("epochs", "--set must be field=value, got 'epochs'"),
+        ("epochs=many", "the setting epochs of toy must be int, got 'many'"),
+        ("mode=soft", "must be random|hard, got 'soft'"),
+    ],
+)
+def test_bad_settings_say_what_was_expected(setting: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(Config, [setting], owner="toy")
+    assert message in str(caught.value)
+
+
+def test_settings_that_do_not_fit_together_are_refused() -> None:
+    with pytest.raises(ConfigError, match="mode=hard needs more than one epoch"):
+        parse_settings(Config, ["mode=hard", "epochs=1"], owner="toy")
+
+
+def test_hash_depends_on_identity_only() -> None:
+    plain = config_hash(Config(), targets="all")
+    assert config_hash(Config(endpoint="http://host"), targets="all") == plain
+    assert config_hash(Config(epochs=6), targets="all") != plain
+    assert config_hash(Config(), targets="last") != plain
+
+
+def test_changed_settings_leave_out_defaults_and_addresses() -> None:
+    assert changed_settings(Config(epochs=7, endpoint="http://host", vectors=Path("x"))) == {
+        "epochs": 7,
+        "vectors": "x",
+    }
+
+
+def test_describe_and_json() -> None:
+    fields = {field.name: field for field in describe(Config)}
+    assert fields["mode"].type == "random|hard"
+    assert fields["epochs"].description == "passes over the training split"
+    assert as_json(Config(vectors=Path("x")))["vectors"] == "x"
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A config with a setting that names a file, and one that holds a secret."""
+
+    prompt: str = option("builtin", "a packaged text or a file")
+    arguments: str = option("", "arguments of a server", private=True)
+
+    def file_digests(self) -> dict[str, str]:
+        path = Path(self.prompt)
+        return {"prompt": hashlib.sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+
+
+def test_private_settings_are_neither_recorded_nor_identity() -> None:
+    config = Asking(arguments="--api-key sk-SECRET")
+    assert recorded(config) == {"prompt": "builtin"}
+    assert changed_settings(config) == {}
+    assert config_hash(config, targets="all") == config_hash(Asking(), targets="all")
+
+
+def test_a_file_is_known_by_what_is_in_it_and_recorded_by_its_name(tmp_path: Path) -> None:
+    file, copy = tmp_path / "mine.txt", tmp_path / "copy.txt"
+    file.write_text("one")
+    copy.write_text("one")
+    config = Asking(prompt=str(file))
+    before = config_hash(config, targets="all")
+    assert config_hash(Asking(prompt=str(copy)), targets="all") == before
+    file.write_text("two")
+    assert config_hash(config, targets="all") != before
+    assert recorded(config) == {"prompt": "mine.txt"}
+    assert changed_settings(config) == {"prompt": "mine.txt"}

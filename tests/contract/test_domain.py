@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from erc_bench.contract.domain import (
+    DAILYDIALOG_LABELS,
+    Dataset,
+    Dialogue,
+    LabelSet,
+    Utterance,
+    content_fingerprint,
+    folded,
+)
+
+
+def dialogue(*texts: str, name: str = "test-00000", label: str = "happiness") -> Dialogue:
+    return Dialogue(name, tuple(Utterance(text, "AB"[turn % 2], label) for turn, text in enumerate(texts)))
+
+
+def test_labels_are_withheld_and_nothing_else() -> None:
+    original = dialogue("Hello.", "Oh, hello!")
+    withheld = original.without_labels()
+    assert [u.label for u in withheld.utterances] == [None, None]
+    assert [u.text for u in withheld.utterances] == ["Hello.", "Oh, hello!"]
+    assert original.utterances[0].label == "happiness"
+
+
+def test_targets_count_turns_from_zero() -> None:
+    assert dialogue("a", "b").targets() == [("test-00000", 0), ("test-00000", 1)]
+
+
+def test_emotions_are_all_labels_but_the_neutral_one() -> None:
+    assert DAILYDIALOG_LABELS.emotions == ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+
+
+def test_neutral_must_be_a_label() -> None:
+    with pytest.raises(ValueError, match="neutral must be one of"):
+        LabelSet(("joy", "anger"), neutral="none")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dialogue("Hello.", "Oh, hello?"),
+        dialogue("Hello.", "Oh, hello!", label="sadness"),
+        dialogue("Hello.", "Oh, hello!", name="test-00001"),
+        dialogue("Hello.Oh, ", "hello!"),
+        replace(dialogue("Hello.", "Oh, hello!"), utterances=dialogue("Hello.", "Oh, hello!").utterances[:1]),
+    ],
+)
+def test_fingerprint_sees_every_field(other: Dialogue) -> None:
+    labels = DAILYDIALOG_LABELS
+    original = dialogue("Hello.", "Oh, hello!")
+    assert content_fingerprint(labels, [("test", [original])]) != content_fingerprint(labels, [("test", [other])])
+
+
+def test_fingerprint_sees_which_split_a_dialogue_is_in() -> None:
+    one, two = dialogue("a"), dialogue("b")
+    forward = Dataset("d", DAILYDIALOG_LABELS, (one,), (two,), ())
+    backward = Dataset("d", DAILYDIALOG_LABELS, (two,), (one,), ())
+    assert forward.fingerprint != backward.fingerprint
+
+
+def test_folding_ignores_case_and_white_space() -> None:
+    assert folded("  Good\tMORNING \n") == folded("good morning")

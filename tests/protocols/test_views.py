@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target, Utterance
+from erc_bench.errors import DataError, UnknownNameError
+from erc_bench.protocols.views import PROTOCOLS, SUBSETS, dialogue_confusions, view
+from erc_bench.scoring.metrics import confusion_counts
+
+LABELS = LabelSet(("none", "joy"), neutral="none")
+
+
+def dialogue(id_: str, *turns: tuple[str, str | None]) -> Dialogue:
+    return Dialogue(id_, tuple(Utterance(text, "AB"[i % 2], label) for i, (text, label) in enumerate(turns)))
+
+
+@pytest.fixture
+def small() -> Dataset:
+    return Dataset(
+        "small",
+        LABELS,
+        train=(dialogue("train-0", ("Hello  there.", "none"), ("HI!", "joy")),),
+        validation=(),
+        test=(
+            dialogue("test-0", ("Well?", "none"), ("Great!", "joy"), ("Bye.", "none")),
+            dialogue("test-1", ("hello there.", "none"), ("Hi!", "joy")),
+            dialogue("test-2", ("Hello there.", "none")),
+        ),
+    )
+
+
+def test_utterance_counts_every_test_utterance_in_order(small: Dataset) -> None:
+    whole = view(small)
+    assert whole.targets == tuple(target for d in small.test for target in d.targets())
+    assert whole.gold == ("none", "joy", "none", "none", "joy", "none")
+    assert whole.dialogue_index.tolist() == [0, 0, 0, 1, 1, 2]
+    assert whole.dialogues == ("test-0", "test-1", "test-2")
+    assert len(whole) == 6
+
+
+def test_last_turn_counts_one_utterance_a_dialogue(small: Dataset) -> None:
+    last = view(small, "last-turn")
+    assert last.targets == (Target("test-0", 2), Target("test-1", 1), Target("test-2", 0))
+    assert last.gold == ("none", "joy", "none")
+    assert last.dialogue_index.tolist() == [0, 1, 2]
+
+
+def test_unseen_leaves_out_dialogues_that_stand_in_train(small: Dataset) -> None:
+    assert view(small, "utterance", "unseen").dialogues == ("test-0", "test-2")
+
+
+def test_a_dialogue_without_utterances_is_not_drawn(small: Dataset) -> None:
+    with_empty = Dataset("empty", LABELS, small.train, (), (*small.test, Dialogue("test-3", ())))
+    assert view(with_empty, "last-turn").dialogues == ("test-0", "test-1", "test-2")
+
+
+def test_confusions_by_dialogue_sum_to_those_of_all_utterances(small: Dataset) -> None:
+    whole = view(small)
+    answers = dict(zip(whole.targets, ["none", None, "joy", "joy", "joy", None], strict=True))
+    counts = dialogue_confusions(whole, answers, LABELS)
+    assert counts.shape == (3, 2, 3)
+    assert counts.dtype == np.int64
+    assert counts[0].tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert counts[1].tolist() == [[0, 1, 0], [0, 1, 0]]
+    assert counts[2].tolist() == [[0, 0, 1], [0, 0, 0]]
+    np.testing.assert_array_equal(
+        counts.sum(axis=0), confusion_counts(whole.gold, [answers[target] for target in whole.targets], LABELS)
+    )
+
+
+def test_last_turn_is_a_view_of_a_run_over_all_utterances(small: Dataset) -> None:
+    answers = dict.fromkeys(view(small).targets, "joy")
+    assert dialogue_confusions(view(small, "last-turn"), answers, LABELS).sum() == 3
+
+
+def test_missing_predictions_are_counted_and_the_first_named(small: Dataset) -> None:
+    answers = dict.fromkeys(view(small, "last-turn").targets, "joy")
+    with pytest.raises(
+        DataError, match=r"all 6 targets .* got none for 3: test-0 turn 0, test-0 turn 1, test-1 turn 0"
+    ):
+        dialogue_confusions(view(small), answers, LABELS)
+
+
+def test_only_the_first_missing_predictions_are_named(small: Dataset) -> None:
+    with pytest.raises(DataError, match=r"got none for 6: .*test-1 turn 1, …\. Finish"):
+        dialogue_confusions(view(small), {}, LABELS)
+
+
+def test_an_unknown_label_is_no_unusable_answer(small: Dataset) -> None:
+    with pytest.raises(DataError, match="got 'happy'"):
+        dialogue_confusions(view(small), dict.fromkeys(view(small).targets, "happy"), LABELS)
+
+
+def test_an_unlabelled_test_utterance_is_refused(small: Dataset) -> None:
+    unlabelled = Dataset("raw", LABELS, (), (), tuple(d.without_labels() for d in small.test))
+    with pytest.raises(DataError, match="turn 0 of test-0 must have a gold label"):
+        view(unlabelled)
+
+
+def test_a_subset_without_utterances_is_refused(small: Dataset) -> None:
+    leaked = Dataset("leaked", LABELS, small.train, (), small.test[1:2])
+    with pytest.raises(DataError, match="unseen of leaked must hold at least one utterance"):
+        view(leaked, "utterance", "unseen")
+
+
+def test_unknown_names_are_refused_with_the_nearest(small: Dataset) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'last-turn'"):
+        view(small, "last_turn")
+    with pytest.raises(UnknownNameError, match="Did you mean 'unseen'"):
+        view(small, "utterance", "unsen")
+
+
+@pytest.mark.data
+def test_views_of_dailydialog(dailydialog: Dataset) -> None:
+    sizes = {
+        (p, s): (len(view(dailydialog, p, s).dialogues), len(view(dailydialog, p, s)))
+        for p in PROTOCOLS
+        for s in SUBSETS
+    }
+    assert sizes == {
+        ("utterance", "all"): (1000, 7740),
+        ("utterance", "unseen"): (893, 6966),
+        ("last-turn", "all"): (1000, 1000),
+        ("last-turn", "unseen"): (893, 893),
+    }
+    gold = view(dailydialog, "last-turn").gold
+    assert [gold.count(name) for name in dailydialog.labels.names] == [673, 14, 3, 0, 284, 18, 8]

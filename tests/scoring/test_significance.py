@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.scoring.bootstrap import Estimate, estimate, resample_weights
+from erc_bench.scoring.significance import compare, holm, ranks
+
+LABELS = DAILYDIALOG_LABELS
+DIALOGUES = 200
+WEIGHTS = resample_weights(DIALOGUES, resamples=500)
+
+
+def run(right: float, seed: int) -> NDArray[np.int64]:
+    """Eight utterances a dialogue, half of them happy; a share is labelled right, the rest neutral or happy."""
+    generator = np.random.default_rng(seed)
+    counts = np.zeros((DIALOGUES, 7, 8), np.int64)
+    for gold, wrong in ((0, 4), (4, 0)):
+        hits = generator.binomial(4, right, DIALOGUES)
+        counts[:, gold, gold], counts[:, gold, wrong] = hits, 4 - hits
+    return counts
+
+
+def row(right: float, *seeds: int) -> Estimate:
+    return estimate([run(right, seed) for seed in seeds], LABELS, WEIGHTS)
+
+
+def test_a_clear_difference_is_significant() -> None:
+    found = compare(row(0.8, 1), row(0.6, 2))
+    assert found.metric == "micro_f1"
+    assert found.difference == pytest.approx(20, abs=4)
+    assert found.p_value < 1e-6
+    assert 0 < found.interval.low < found.difference < found.interval.high
+
+
+def test_exchanging_the_rows_exchanges_the_sign_only() -> None:
+    a, b = row(0.7, 1, 2), row(0.68, 3, 4)
+    there, back = compare(a, b, "mcc"), compare(b, a, "mcc")
+    assert there.difference == -back.difference
+    assert there.p_value == pytest.approx(back.p_value)
+    assert there.interval == pytest.approx((-back.interval.high, -back.interval.low))
+
+
+def test_a_row_does_not_differ_from_itself() -> None:
+    found = compare(row(0.7, 1, 2), row(0.7, 1, 2))
+    assert (found.difference, found.p_value, found.detectable, found.interval) == (0, 1, 0, (0, 0))
+
+
+def test_rows_with_rounding_between_them_do_not_differ() -> None:
+    found = compare(row(0.7, 1), row(0.7, 1, 1, 1))
+    assert found.p_value == 1
+
+
+def test_pairing_sees_what_two_intervals_cannot() -> None:
+    # The better row is the other with one more hit in every tenth dialogue: small, but nearly always there.
+    counts = run(0.6, 1)
+    better = counts.copy()
+    moved = np.minimum(counts[::10, 4, 0], 1)
+    better[::10, 4, 4] += moved
+    better[::10, 4, 0] -= moved
+    a, b = estimate([better], LABELS, WEIGHTS), estimate([counts], LABELS, WEIGHTS)
+    assert a.interval("micro_f1").low < b.interval("micro_f1").high
+    assert compare(a, b).p_value < 0.001
+
+
+@pytest.mark.parametrize("right", [0.70, 0.705, 0.71, 0.72, 0.73])
+def test_the_interval_leaves_out_zero_exactly_where_the_test_rejects(right: float) -> None:
+    found = compare(row(right, 1), row(0.7, 2))
+    assert (found.p_value < 0.05) == (not found.interval.low <= 0 <= found.interval.high)
+
+
+def test_the_detectable_difference_is_2_8_standard_errors() -> None:
+    found = compare(row(0.7, 1), row(0.7, 2))
+    # 1.96 + 0.84 for a normal statistic; Student's at about 200 dialogues is hardly larger.
+    assert 2.80 < found.detectable / found.standard_error < 2.84
+
+
+def test_certain_differences_and_single_dialogues() -> None:
+    weights = resample_weights(5, resamples=50)
+    right, wrong = np.zeros((2, 5, 7, 8), np.int64)
+    right[:, 4, 4], wrong[:, 4, 7] = 1, 1
+    assert compare(estimate([right], LABELS, weights), estimate([wrong], LABELS, weights)).p_value == 0
+    one = resample_weights(1, resamples=50)
+    assert compare(estimate([right[:1]], LABELS, one), estimate([wrong[:1]], LABELS, one)).p_value == 1
+
+
+def test_rows_of_other_resamples_are_refused() -> None:
+    other = estimate([run(0.7, 1)], LABELS, resample_weights(DIALOGUES, resamples=20))
+    with pytest.raises(ValueError, match="same weights"):
+        compare(row(0.7, 1), other)
+
+
+def test_holm_on_a_worked_example() -> None:
+    # Sorted .01, .02, .03, .04 times 4, 3, 2, 1; never below the one before.
+    assert holm([0.04, 0.01, 0.03, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([]).tolist() == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_never_lowers_a_p_value_nor_changes_the_order(values: list[float]) -> None:
+    adjusted, plain = holm(values), np.array(values)
+    assert (adjusted >= plain).all()
+    assert (np.diff(adjusted[np.argsort(plain, kind="stable")]) >= 0).all()
+    assert adjusted.min() == pytest.approx(min(1, len(values) * plain.min()))
+
+
+def test_ranks_say_which_rows_cannot_be_told_apart() -> None:
+    rows = [row(0.6, 1), row(0.9, 2), row(0.7, 3), row(0.7, 4)]
+    assert ranks(rows) == ["4", "1", "2-3", "2-3"]
+    assert ranks(rows, "mcc") == ["4", "1", "2-3", "2-3"]
+
+
+def test_overlapping_groups_overlap_in_their_ranks() -> None:
+    # The middle row differs from neither neighbour; the outer two differ from each other.
+    found = ranks([row(0.72, 14), row(0.70, 15), row(0.68, 16)])
+    assert found == ["1-2", "1-3", "2-3"]
+
+
+def test_a_single_row_is_first() -> None:
+    assert ranks([row(0.7, 1)]) == ["1"]
+    assert ranks([]) == []
+
+
+def test_scoring_imports_neither_torch_nor_scikit_learn() -> None:
+    code = (
+        "import sys, erc_bench.significance, erc_bench.protocols;"
+        "print(sorted({'torch', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.system import Runtime
+from erc_bench.toolkit import encoders
+from erc_bench.toolkit.encoders import (
+    BatchInvariantEncoder,
+    SentenceEncoder,
+    load_encoder,
+    pick_device,
+    resolve_encoder,
+    tokenize,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+
+
+@pytest.fixture(scope="module")
+def texts(sample: Dataset) -> list[str]:
+    """A hundred distinct texts of many lengths."""
+    return sorted({u.text for dialogue in sample.test for u in dialogue.utterances})[:100]
+
+
+@pytest.fixture(scope="module")
+def expected(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return SentenceEncoder("minilm", Runtime(device="cpu")).embed(texts)
+
+
+def test_a_named_device_is_taken_as_it_is() -> None:
+    assert pick_device("cpu") == "cpu"
+    assert pick_device("cuda:3") == "cuda:3"
+
+
+def test_embeddings_are_the_library_s(
+    texts: list[str], expected: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+) -> None:
+    reference = load_encoder(resolve_encoder("minilm"), "cpu").encode(texts)
+    assert expected.dtype == np.float32
+    np.testing.assert_allclose(expected, reference, atol=2e-6)
+
+
+def test_bits_do_not_depend_on_how_the_cache_was_filled(
+    texts: list[str], expected: np.ndarray[tuple[int, ...], np.dtype[np.float32]], tmp_path: Path
+) -> None:
+    import torch
+
+    shuffled = random.Random(0).sample(texts, len(texts))
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        in_parts = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=tmp_path))
+        for start in (0, 1, 2, 40):  # as a run that was stopped and resumed several times
+            in_parts.embed(shuffled[start : start + 60])
+        in_parts = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=tmp_path))
+        np.testing.assert_array_equal(in_parts.embed(texts), expected)
+        one_at_a_time = SentenceEncoder("minilm", Runtime(device="cpu"))
+        for text in texts[::10]:
+            np.testing.assert_array_equal(one_at_a_time.embed([text])[0], expected[texts.index(text)])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_known_text_is_not_computed_again(texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(device="cpu", cache_dir=tmp_path)
+    first = SentenceEncoder("minilm", runtime).embed(texts[:5])
+
+    def never(*_: object) -> None:
+        raise AssertionError("the encoder ran")
+
+    monkeypatch.setattr(encoders, "load_encoder", never)
+    np.testing.assert_array_equal(SentenceEncoder("minilm", runtime).embed(texts[:5]), first)
+
+
+def test_embedding_leaves_the_number_of_threads_alone(texts: list[str]) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    SentenceEncoder("minilm", Runtime(device="cpu")).embed(texts[:3])
+    assert torch.get_num_threads() == before
+
+
+def rounding(noise: Callable[[int], list[float]]) -> Callable[..., NDArray[np.float32]]:
+    """`encode` with an error that depends on the number of texts in the batch: `noise` gives one for each place."""
+    encode = encoders.encode
+
+    def unsteady(model: SentenceTransformer, batch: list[list[int]]) -> NDArray[np.float32]:
+        errors: NDArray[np.float32] = np.array(noise(len(batch)), np.float32)[:, None]
+        return np.add(encode(model, batch), errors)
+
+    return unsteady
+
+
+def test_where_the_size_of_a_batch_matters_batches_are_filled(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "encode", rounding(lambda size: [1e-4 * size] * size))
+    encoder = BatchInvariantEncoder(load_encoder(resolve_encoder("minilm"), "cpu"), "cpu")
+    assert encoder.batching == (8, True)
+    vectors = encoder.embed(texts[:20])
+    for text, vector in zip(texts[:3], vectors, strict=False):
+        np.testing.assert_array_equal(encoder.embed([text])[0], vector)
+
+
+def test_where_the_place_in_a_batch_matters_texts_go_one_at_a_time(
+    texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoders, "encode", rounding(lambda size: [1e-4 * (size + place) for place in range(size)]))
+    encoder = BatchInvariantEncoder(load_encoder(resolve_encoder("minilm"), "cpu"), "cpu")
+    assert encoder.batching == (1, False)
+    np.testing.assert_array_equal(encoder.embed(texts[:5])[4], encoder.embed(texts[4:5])[0])
+
+
+def test_long_texts_are_cut_where_the_encoder_ends() -> None:
+    model = load_encoder(resolve_encoder("minilm"), "cpu")
+    assert [len(ids) for ids in tokenize(model, ["word " * 999, "word"])] == [256, 3]
+    assert [len(ids) for ids in tokenize(model, ["word " * 999], max_length=64)] == [64]
+
+
+def test_importing_the_module_imports_no_torch() -> None:
+    code = "import sys, erc_bench.encoders; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
