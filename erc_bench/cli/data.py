@@ -15,9 +15,9 @@ from erc_bench.cli import options
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from erc_bench.data.audit import Audit
     from erc_bench.data.load import Inspection
     from erc_bench.data.manifest import Manifest
+    from erc_bench.inspection.audit import Audit
 
 
 def _manifest(ctx: click.Context) -> Manifest:
@@ -224,8 +224,8 @@ def audit(ctx: click.Context, name: str, data_dir: Path | None, as_json: bool) -
     Test dialogues that stand in the training split favour systems that memorise. The labels of a dialogue that was
     annotated twice, scored against each other, estimate what annotators themselves reach.
     """
-    from erc_bench.data.audit import audit as audited
     from erc_bench.data.load import load_dataset
+    from erc_bench.inspection.audit import audit as audited
     from erc_bench.progress import default_progress
 
     dataset = load_dataset(name, data_dir=data_dir, manifest=_manifest(ctx))

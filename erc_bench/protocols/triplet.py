@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from erc_bench.errors import DataCorruptError, DataError, DataMissingError
+from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.files import file_sha256, write_atomically
 from erc_bench.records.record import EMBEDDINGS_FILE
 from erc_bench.scoring import metrics
+from erc_bench.toolkit.triplets import Triplets, draw_triplets
 
 if TYPE_CHECKING:
     from erc_bench.contract.domain import Dataset, LabelSet
@@ -35,15 +36,6 @@ NOISE_DIM = 16
 ROWS_AT_ONCE = 2048
 
 Ties = Literal["published", "half"]
-
-
-@dataclass(frozen=True, eq=False)
-class Triplets:
-    """Drawn triplets: positions of utterances, each intp (resamplings, triplets)."""
-
-    anchors: NDArray[np.intp]
-    positives: NDArray[np.intp]
-    negatives: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,53 +72,6 @@ class TripletCounts:
         diagonal = np.arange(size)
         found[:, diagonal, diagonal] += to_anchor.sum(axis=-1)
         return found
-
-
-def draw_triplets(
-    gold: NDArray[np.intp], *, triplets: int, resamplings: int = RESAMPLINGS, seed: int = SEED
-) -> Triplets:
-    """Draw triplets as the released code does.
-
-    The anchor's label is uniform over the labels, the negative's uniform over the others, and utterances are drawn
-    at random within a label; the positive is another utterance than the anchor. Labels with fewer than two
-    utterances cannot give an anchor and take no part.
-
-    Parameters
-    ----------
-    gold
-        Label positions of the utterances to draw from, shape (utterances,).
-    triplets
-        Triplets in a resampling.
-
-    Raises
-    ------
-    DataError
-        Fewer than two labels have two utterances; see `applies_to`.
-    """
-    counts = np.bincount(gold)
-    usable = np.flatnonzero(counts >= 2)
-    if len(usable) < 2:
-        raise DataError(
-            f"the protocol triplet needs at least two labels with two utterances each, got {len(usable)}. "
-            "Score a larger dataset."
-        )
-    by_label = np.argsort(gold, kind="stable")
-    first = np.cumsum(counts) - counts
-    generator = np.random.default_rng(seed)
-    shape = (resamplings, triplets)
-    place = generator.integers(len(usable), size=shape)
-    anchor_label = usable[place]
-    other = generator.integers(len(usable) - 1, size=shape)
-    negative_label = usable[other + (other >= place)]
-    anchor = generator.integers(counts[anchor_label])
-    positive = generator.integers(counts[anchor_label] - 1)
-    positive += positive >= anchor
-    negative = generator.integers(counts[negative_label])
-    return Triplets(
-        by_label[first[anchor_label] + anchor],
-        by_label[first[anchor_label] + positive],
-        by_label[first[negative_label] + negative],
-    )
 
 
 def _outcomes(vectors: NDArray[np.float32], gold: NDArray[np.intp], size: int, drawn: Triplets) -> NDArray[np.int64]:

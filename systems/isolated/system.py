@@ -172,12 +172,12 @@ class _Isolated(System):
         """Triplets of validation texts that epochs are compared on, (3, triplets); None if none can be drawn."""
         import numpy as np
 
-        from erc_bench.protocols.triplet import draw_triplets
+        from erc_bench.toolkit.triplets import draw_triplets
 
         text, label = np.nonzero(counts)
         if (np.bincount(label) >= 2).sum() < 2:
             return None
-        drawn = draw_triplets(label, triplets=VALIDATION_TRIPLETS, resamplings=1, seed=seed)
+        drawn = draw_triplets(label, triplets=VALIDATION_TRIPLETS, seed=seed)
         positions = np.concatenate([drawn.anchors, drawn.positives, drawn.negatives])
         return np.asarray(offset + text[positions], np.intp)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Split, Utterance
-from erc_bench.data.audit import Agreement, Audit, Conflicts, Repeats, audit
+from erc_bench.inspection.audit import Agreement, Audit, Conflicts, Repeats, audit
 from erc_bench.progress import SilentProgress
 
 LONG = "We walked along the river until it got dark and then took the last bus home"
