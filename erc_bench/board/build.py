@@ -10,7 +10,7 @@ from erc_bench.board.few_shot_rows import few_shot_sections
 from erc_bench.board.formats.pictures import FORMATS as PICTURE_FORMATS
 from erc_bench.board.formats.pictures import write_pictures
 from erc_bench.board.published import published_results, published_rows
-from erc_bench.board.rows import Board, Row, RunGroup, group_runs, sections
+from erc_bench.board.rows import Board, sections
 from erc_bench.board.triplet_rows import triplet_section
 from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
 from erc_bench.data import load_dataset
@@ -20,7 +20,9 @@ from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameErro
 from erc_bench.files import write_atomically
 from erc_bench.progress import Progress
 from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.rows import Row
 from erc_bench.protocols.views import PROTOCOLS
+from erc_bench.records.groups import RunGroup, group_runs
 from erc_bench.records.record import Run, find_runs
 
 MEASURED = (*PROTOCOLS, triplet.PROTOCOL, few_shot.PROTOCOL)

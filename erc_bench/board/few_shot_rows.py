@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.board.rows import Row, RunGroup, Score, Section, check_run, source_of
 from erc_bench.contract.domain import Dataset
 from erc_bench.protocols.few_shot import EPISODES, PROTOCOL, SHOTS, FewShotCounts, chance_confusion, run_counts
+from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.protocols.triplet import gold_positions
+from erc_bench.records.groups import RunGroup, check_run, source_of
 from erc_bench.records.record import RunRecord
 from erc_bench.scoring import metrics
 

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from erc_bench.board.rows import HEADLINE, Row, Score
 from erc_bench.errors import DataCorruptError
+from erc_bench.protocols.rows import HEADLINE, Row, Score
 
 FILE = "published.csv"
 

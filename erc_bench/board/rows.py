@@ -2,87 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset, LabelSet, Split, Target
-from erc_bench.errors import DataCorruptError, DataError, DataMissingError
-from erc_bench.files import file_sha256
+from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.protocols.headline import labels_of
+from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
 from erc_bench.protocols.views import SUBSETS, View, dialogue_confusions, view
-from erc_bench.records.predictions import PREDICTIONS_FILE, read_predictions
-from erc_bench.records.record import Run, RunRecord
+from erc_bench.records.groups import RunGroup, check_run, source_of, titles
+from erc_bench.records.predictions import read_predictions
+from erc_bench.records.record import Run
 from erc_bench.scoring import metrics
 from erc_bench.scoring.bootstrap import Estimate, Interval, estimate, resample_weights
 from erc_bench.scoring.significance import ranks
-
-HEADLINE = ("micro_f1", "macro_f1", "mcc")
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A metric of a row: mean over seeds, 95% interval, standard deviation over seeds (None with one seed)."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    deviation: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the board, measured or published.
-
-    `rank` is empty for what is not ranked. `scores` maps metric names of `erc_bench.scoring.metrics.METRICS` to their
-    score; published rows have only what their source reports. `confusion` sums the seeds, (labels, labels + 1).
-    `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
-    `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number
-    (`erc_bench.board.published.FLAGS` explains those of published rows).
-    """
-
-    title: str
-    dataset: str
-    protocol: str
-    subset: str
-    evidence: str
-    source: str
-    rank: str = ""
-    system: str = ""
-    summary: str = ""
-    reference: str = ""
-    seeds: int | None = None
-    scores: dict[str, Score] = field(default_factory=dict)
-    unusable_as_neutral: dict[str, float] = field(default_factory=dict)
-    per_label: dict[str, dict[str, float]] = field(default_factory=dict)
-    confusion: NDArray[np.int64] | None = None
-    without_support: tuple[str, ...] = ()
-    context: str = ""
-    context_tested: bool = False
-    floor: bool = False
-    parameters: int | None = None
-    train_seconds: float | None = None
-    utterances_per_second: float | None = None
-    flags: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    commands: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One protocol and subset of a dataset: its rows, best first, and what they were computed on."""
-
-    dataset: str
-    protocol: str
-    subset: str
-    dialogues: int
-    utterances: int
-    rows: tuple[Row, ...]
-    estimates: dict[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,69 +54,6 @@ class Board:
         """The rows of one protocol and subset, best first."""
         section = self.section(protocol, subset)
         return section.rows if section else ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunGroup:
-    """The seeds of one configuration of one system: they share a row."""
-
-    runs: tuple[Run, ...]
-
-    @property
-    def record(self) -> RunRecord:
-        """The record of the first seed: what it says of the system holds for all."""
-        return self.runs[0].record
-
-
-def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
-    """Complete runs grouped by dataset, system, configuration and evidence, seeds in order."""
-    groups: dict[tuple[str, str, str, str], list[Run]] = {}
-    for run in runs:
-        record = run.record
-        if record.status == "complete":
-            key = (record.dataset, record.system, record.config_hash, record.evidence)
-            groups.setdefault(key, []).append(run)
-    return [RunGroup(tuple(sorted(group, key=lambda run: run.record.seed))) for _, group in sorted(groups.items())]
-
-
-def titles(groups: Sequence[RunGroup]) -> list[str]:
-    """One title a group, in order; groups of a dataset that would share one carry their configuration's hash."""
-    shared = Counter((group.record.dataset, group.record.title) for group in groups)
-    found = []
-    for group in groups:
-        record = group.record
-        unique = shared[record.dataset, record.title] == 1
-        found.append(record.title if unique else f"{record.title} [{record.config_hash}]")
-    return found
-
-
-def check_run(run: Run, dataset: Dataset) -> None:
-    """Refuse a run made on other data, or whose predictions are not those it finished with.
-
-    Raises
-    ------
-    DataMissingError
-        The run has no predictions.
-    DataCorruptError
-        Another fingerprint, or another SHA-256 of the predictions, than the record says.
-    """
-    record = run.record
-    if record.dataset_fingerprint != dataset.fingerprint:
-        raise DataCorruptError(
-            f"{run.folder} must have been made on {dataset.name} with fingerprint {dataset.fingerprint[:12]}…, got "
-            f"{record.dataset_fingerprint[:12]}…. Remove that run or make it again."
-        )
-    if not (run.folder / PREDICTIONS_FILE).is_file():
-        raise DataMissingError(
-            f"the complete run in {run.folder} must hold {PREDICTIONS_FILE}, got none. Restore it, or make the run again "
-            "with --overwrite."
-        )
-    found = file_sha256(run.folder / PREDICTIONS_FILE)
-    if found != record.predictions_sha256:
-        raise DataCorruptError(
-            f"{run.folder / PREDICTIONS_FILE} must have SHA-256 {record.predictions_sha256[:12]}… as its run.json says, "
-            f"got {found[:12]}…: it was altered. Restore it, or make the run again with --overwrite."
-        )
 
 
 def sections(
@@ -297,23 +171,6 @@ def _score(found: Estimate, name: str) -> Score:
     interval: Interval = found.interval(name)
     deviation = None if found.deviation is None else float(found.deviation[name])
     return Score(float(found.score[name]), interval.low, interval.high, deviation)
-
-
-def source_of(records: Sequence[RunRecord]) -> str:
-    """Where a row comes from: the command that makes its runs again, or the citation given for scored predictions.
-
-    `records` are those of one configuration, seeds in order.
-    """
-    first = records[0]
-    if first.evidence == "predictions":
-        return first.reference or first.command
-    seeds = [record.seed for record in records]
-    written = f"--seed {seeds[0]}"
-    contiguous = seeds == list(range(seeds[0], seeds[-1] + 1))
-    same = {record.command.replace(f"--seed {record.seed}", written) for record in records} == {first.command}
-    if len(seeds) > 1 and contiguous and same:
-        return first.command.replace(written, f"--seeds {seeds[0]}-{seeds[-1]}")
-    return "; ".join(dict.fromkeys(record.command for record in records))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from erc_bench.board.rows import HEADLINE, Board, Row, Score
+from erc_bench.board.rows import Board
 from erc_bench.board.triplet_rows import HALF_TIES
 from erc_bench.board.words import MISSING, score_text
 from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.rows import HEADLINE, Row, Score
 
 EXAMPLES = "examples"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from erc_bench.board.rows import HEADLINE, Board, Row, Score, Section
+from erc_bench.board.rows import Board
 from erc_bench.board.space_tables import few_shot_cells, triplet_cells
 from erc_bench.board.triplet_rows import HALF_TIES
 from erc_bench.board.words import MISSING, count_text, duration_text, metric_name, score_text
 from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
 from erc_bench.protocols.views import PROTOCOLS, SUBSETS
 from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
 from erc_bench.scoring.significance import ALPHA

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from erc_bench.board.rows import Row
+from erc_bench.protocols.rows import Row
 
 CostName = Literal["parameters", "utterances_per_second"]
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.board.rows import HEADLINE, Row, RunGroup, Score, Section, check_run, source_of, titles
 from erc_bench.contract.domain import Dataset
+from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
 from erc_bench.protocols.triplet import (
     PROTOCOL,
     TRIPLETS_FILE,
@@ -19,6 +19,7 @@ from erc_bench.protocols.triplet import (
     run_counts,
     triplet_scores,
 )
+from erc_bench.records.groups import RunGroup, check_run, source_of, titles
 from erc_bench.records.record import EMBEDDINGS_FILE
 from erc_bench.scoring import metrics
 

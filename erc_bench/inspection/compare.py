@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from erc_bench.board.rows import RunGroup, check_run, group_runs, titles
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError, UsageError
 from erc_bench.protocols.headline import run_confusions
 from erc_bench.protocols.views import PROTOCOLS, SUBSETS, view
+from erc_bench.records.groups import RunGroup, check_run, group_runs, titles
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import RUN_FILE, Run, find_runs, read_record
 from erc_bench.scoring.bootstrap import Estimate, estimate, resample_weights

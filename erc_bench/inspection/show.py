@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from erc_bench.board.rows import check_run, group_runs, titles
 from erc_bench.contract.domain import Dataset, Target
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataMissingError, UnknownNameError, UsageError
+from erc_bench.records.groups import check_run, group_runs, titles
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import RUN_FILE, Run, find_runs, read_record
 

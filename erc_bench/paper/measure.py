@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.board.rows import RunGroup, check_run, group_runs, titles
 from erc_bench.contract.domain import Dataset, LabelSet
 from erc_bench.paper.published import Counterpart
 from erc_bench.protocols import triplet
 from erc_bench.protocols.headline import run_confusions
 from erc_bench.protocols.views import view
+from erc_bench.records.groups import RunGroup, check_run, group_runs, titles
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, Run
 from erc_bench.scoring import metrics

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from erc_bench.board.rows import Row, Score, Section
 from erc_bench.contract.domain import DAILYDIALOG_LABELS as LABELS
+from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.scoring import metrics
 
 GOLD = (673, 14, 3, 0, 284, 18, 8)

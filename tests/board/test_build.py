@@ -21,9 +21,9 @@ from erc_bench.board.build import (
     rendered,
     write_boards,
 )
-from erc_bench.board.rows import group_runs
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
+from erc_bench.records.groups import group_runs
 from erc_bench.records.record import RUN_FILE, find_runs, read_record
 
 if TYPE_CHECKING:

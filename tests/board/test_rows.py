@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef
 
-from erc_bench.board.rows import Row, Section, check_run, group_runs, sections, titles
+from erc_bench.board.rows import sections
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.files import file_sha256
+from erc_bench.protocols.rows import Row, Section
+from erc_bench.records.groups import check_run, group_runs, titles
 from erc_bench.records.predictions import PREDICTIONS_FILE
 from erc_bench.records.record import find_runs, write_record
 

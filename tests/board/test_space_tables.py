@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from erc_bench.board import text
-from erc_bench.board.rows import Board, Row, Score, Section
+from erc_bench.board.rows import Board
 from erc_bench.board.words import PROTOCOL_MEANINGS
 from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.protocols.rows import Row, Score, Section
 
 
 def row(title: str, protocol: str, subset: str, scores: dict[str, Score], **changes: object) -> Row:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erc_bench.board.formats.chart import chart
-from erc_bench.board.rows import Row, Score
 from erc_bench.board.tradeoff import COSTS, linear_ticks, log_ticks, points
+from erc_bench.protocols.rows import Row, Score
 
 PARAMETERS, SPEED = COSTS
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erc_bench.board.rows import Section, group_runs
 from erc_bench.board.triplet_rows import DEGENERATE, triplet_section
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError
+from erc_bench.protocols.rows import Section
 from erc_bench.protocols.triplet import write_evidence
+from erc_bench.records.groups import group_runs
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, find_runs
 
 

@@ -20,7 +20,6 @@ import psutil
 import pytest
 
 from erc_bench.board.build import measured_board
-from erc_bench.board.rows import group_runs
 from erc_bench.contract.config import build_config
 from erc_bench.contract.domain import Dataset
 from erc_bench.contract.registry import system_class
@@ -28,6 +27,7 @@ from erc_bench.contract.system import Runtime
 from erc_bench.data import load_dataset
 from erc_bench.progress import SilentProgress
 from erc_bench.protocols.headline import headline_scores
+from erc_bench.records.groups import group_runs
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import Run, find_runs, read_record
 from erc_bench.running.runner import RunRequest, execute

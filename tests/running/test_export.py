@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from erc_bench.board.build import measured_board, rendered
-from erc_bench.board.rows import group_runs
 from erc_bench.contract.domain import Dataset
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataCorruptError, UsageError
 from erc_bench.files import file_sha256
 from erc_bench.inspection.verify import verify_run
 from erc_bench.protocols import triplet
+from erc_bench.records.groups import group_runs
 from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes, read_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, find_runs, read_record, write_record
 from erc_bench.running.export import export_run, without_paths

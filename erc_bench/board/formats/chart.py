@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from erc_bench.board.rows import Row
 from erc_bench.board.tradeoff import Cost, Point, linear_ticks, log_ticks, points
 from erc_bench.board.words import count_text, metric_name, score_text
+from erc_bench.protocols.rows import Row
 
 WIDTH, HEIGHT = 600, 360
 LEFT, RIGHT, TOP, BOTTOM = 44, 16, 14, 44

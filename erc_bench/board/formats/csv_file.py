@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from erc_bench.board.rows import HEADLINE, Board, Row
+from erc_bench.board.rows import Board
+from erc_bench.protocols.rows import HEADLINE, Row
 from erc_bench.scoring.metrics import METRICS
 
 COLUMNS = (

@@ -10,8 +10,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from erc_bench.board import text
-from erc_bench.board.rows import HEADLINE, Board, Row
+from erc_bench.board.rows import Board
 from erc_bench.board.words import PROTOCOL_MEANINGS
+from erc_bench.protocols.rows import HEADLINE, Row
 from erc_bench.protocols.views import PROTOCOLS
 
 SPECIAL = {

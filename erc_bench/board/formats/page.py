@@ -17,7 +17,6 @@ from importlib.resources import files
 from typing import Any
 
 from erc_bench.board.formats.chart import Chart, chart
-from erc_bench.board.rows import HEADLINE, Row, Score, Section
 from erc_bench.board.tradeoff import COSTS, linear_ticks
 from erc_bench.board.words import (
     MISSING,
@@ -31,6 +30,7 @@ from erc_bench.board.words import (
     score_text,
     section_id,
 )
+from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
 from erc_bench.scoring.metrics import METRICS
 
 TEMPLATES = "templates"

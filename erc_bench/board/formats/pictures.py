@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from erc_bench.board.formats.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
-from erc_bench.board.rows import HEADLINE, Row, Section
 from erc_bench.board.tradeoff import COSTS, Cost
 from erc_bench.board.words import METRIC_NAMES, section_id
 from erc_bench.errors import UsageError
+from erc_bench.protocols.rows import HEADLINE, Row, Section
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,9 @@ import pytest
 
 from erc_bench.board.formats.csv_file import COLUMNS, all_rows, render_csv, values
 from erc_bench.board.published import published_rows
-from erc_bench.board.rows import Board, Row, Score, Section
+from erc_bench.board.rows import Board
 from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.protocols.rows import Row, Score, Section
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ import pytest
 
 from erc_bench.board.formats.latex import escaped, render_latex
 from erc_bench.board.published import published_rows
-from erc_bench.board.rows import Board, Row, Section
+from erc_bench.board.rows import Board
 from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.protocols.rows import Row, Section
 
 DOCUMENT = r"""\documentclass[a4paper]{article}
 \usepackage[margin=1.5cm]{geometry}

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from erc_bench.board.formats.markdown import escaped, render_markdown
-from erc_bench.board.rows import Board, Row, Section
+from erc_bench.board.rows import Board
 from erc_bench.contract.domain import DAILYDIALOG_LABELS, Split
+from erc_bench.protocols.rows import Row, Section
 
 SIZES: dict[Split, tuple[int, int]] = {"train": (11118, 87170), "validation": (1000, 8069), "test": (1000, 7740)}
 

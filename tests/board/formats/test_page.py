@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from erc_bench.board.formats.page import render_page
-from erc_bench.board.rows import Row, Section
+from erc_bench.protocols.rows import Row, Section
 
 
 class Page(HTMLParser):

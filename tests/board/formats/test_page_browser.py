@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from erc_bench.board.formats.page import render_page
-from erc_bench.board.rows import Row, Section
+from erc_bench.protocols.rows import Row, Section
 
 pytestmark = [
     pytest.mark.browser,

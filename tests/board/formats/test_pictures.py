@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from erc_bench.board.formats.pictures import confusion_figure, interval_figure, write_pictures
-from erc_bench.board.rows import Row, Section
 from erc_bench.errors import UsageError
+from erc_bench.protocols.rows import Row, Section
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -9,8 +9,9 @@ import pytest
 
 from erc_bench.board.formats.terminal import plain, print_boards
 from erc_bench.board.published import published_rows
-from erc_bench.board.rows import Board, Row, Section
+from erc_bench.board.rows import Board
 from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.protocols.rows import Row, Section
 
 
 @pytest.fixture

@@ -1,0 +1,93 @@
+"""Runs that share a row: the seeds of one configuration, what the row is called, and whether its files are whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from erc_bench.contract.domain import Dataset
+from erc_bench.errors import DataCorruptError, DataMissingError
+from erc_bench.files import file_sha256
+from erc_bench.records.predictions import PREDICTIONS_FILE
+from erc_bench.records.record import Run, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """The seeds of one configuration of one system: they share a row."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def record(self) -> RunRecord:
+        """The record of the first seed: what it says of the system holds for all."""
+        return self.runs[0].record
+
+
+def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
+    """Complete runs grouped by dataset, system, configuration and evidence, seeds in order."""
+    groups: dict[tuple[str, str, str, str], list[Run]] = {}
+    for run in runs:
+        record = run.record
+        if record.status == "complete":
+            key = (record.dataset, record.system, record.config_hash, record.evidence)
+            groups.setdefault(key, []).append(run)
+    return [RunGroup(tuple(sorted(group, key=lambda run: run.record.seed))) for _, group in sorted(groups.items())]
+
+
+def titles(groups: Sequence[RunGroup]) -> list[str]:
+    """One title a group, in order; groups of a dataset that would share one carry their configuration's hash."""
+    shared = Counter((group.record.dataset, group.record.title) for group in groups)
+    found = []
+    for group in groups:
+        record = group.record
+        unique = shared[record.dataset, record.title] == 1
+        found.append(record.title if unique else f"{record.title} [{record.config_hash}]")
+    return found
+
+
+def check_run(run: Run, dataset: Dataset) -> None:
+    """Refuse a run made on other data, or whose predictions are not those it finished with.
+
+    Raises
+    ------
+    DataMissingError
+        The run has no predictions.
+    DataCorruptError
+        Another fingerprint, or another SHA-256 of the predictions, than the record says.
+    """
+    record = run.record
+    if record.dataset_fingerprint != dataset.fingerprint:
+        raise DataCorruptError(
+            f"{run.folder} must have been made on {dataset.name} with fingerprint {dataset.fingerprint[:12]}…, got "
+            f"{record.dataset_fingerprint[:12]}…. Remove that run or make it again."
+        )
+    if not (run.folder / PREDICTIONS_FILE).is_file():
+        raise DataMissingError(
+            f"the complete run in {run.folder} must hold {PREDICTIONS_FILE}, got none. Restore it, or make the run again "
+            "with --overwrite."
+        )
+    found = file_sha256(run.folder / PREDICTIONS_FILE)
+    if found != record.predictions_sha256:
+        raise DataCorruptError(
+            f"{run.folder / PREDICTIONS_FILE} must have SHA-256 {record.predictions_sha256[:12]}… as its run.json says, "
+            f"got {found[:12]}…: it was altered. Restore it, or make the run again with --overwrite."
+        )
+
+
+def source_of(records: Sequence[RunRecord]) -> str:
+    """Where a row comes from: the command that makes its runs again, or the citation given for scored predictions.
+
+    `records` are those of one configuration, seeds in order.
+    """
+    first = records[0]
+    if first.evidence == "predictions":
+        return first.reference or first.command
+    seeds = [record.seed for record in records]
+    written = f"--seed {seeds[0]}"
+    contiguous = seeds == list(range(seeds[0], seeds[-1] + 1))
+    same = {record.command.replace(f"--seed {record.seed}", written) for record in records} == {first.command}
+    if len(seeds) > 1 and contiguous and same:
+        return first.command.replace(written, f"--seeds {seeds[0]}-{seeds[-1]}")
+    return "; ".join(dict.fromkeys(record.command for record in records))
