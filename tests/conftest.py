@@ -16,7 +16,16 @@ from typing import Any, Protocol
 
 import pytest
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split, Utterance
+from erc_bench.contract.domain import (
+    DAILYDIALOG_LABELS,
+    SPLITS,
+    Dataset,
+    Dialogue,
+    Split,
+    Targets,
+    Utterance,
+    targets_of,
+)
 from erc_bench.contract.system import Prediction
 from erc_bench.data import load_dataset
 from erc_bench.data.archives import SplitFiles
@@ -25,8 +34,7 @@ from erc_bench.data.manifest import DatasetFacts, Manifest, Mirror, SplitFacts, 
 from erc_bench.files import file_sha256
 from erc_bench.protocols.headline import headline_scores
 from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
-from erc_bench.records.record import ContextCheck, Run, RunRecord, Targets, run_folder, write_record
-from erc_bench.running.runner import targets_of
+from erc_bench.records.record import ContextCheck, Run, RunRecord, run_folder, write_record
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Targets = Literal["all", "last"]
+"""Which utterances of a dialogue a run labels: all of them, or the last one."""
 
 
 class Target(NamedTuple):
@@ -41,9 +43,15 @@ class Dialogue:
         """The same dialogue as a system may see it at test time."""
         return replace(self, utterances=tuple(replace(u, label=None) for u in self.utterances))
 
-    def targets(self) -> list[Target]:
-        """One target an utterance, in order."""
-        return [Target(self.id, turn) for turn in range(len(self))]
+    def targets(self, which: Targets = "all") -> list[Target]:
+        """One target an utterance, in order; with "last" that of the last turn alone."""
+        every = [Target(self.id, turn) for turn in range(len(self))]
+        return every if which == "all" else every[-1:]
+
+
+def targets_of(dialogues: Iterable[Dialogue], which: Targets = "all") -> list[Target]:
+    """The targets of several dialogues, dialogue by dialogue; see `Dialogue.targets`."""
+    return [target for dialogue in dialogues for target in dialogue.targets(which)]
 
 
 @dataclass(frozen=True, slots=True)

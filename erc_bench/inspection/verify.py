@@ -11,7 +11,7 @@ from pathlib import Path
 from erc_bench.board.build import FORMATS, build_boards, narrowed, published_board, rendered
 from erc_bench.board.published import published_results
 from erc_bench.board.rows import Board
-from erc_bench.contract.domain import Dataset
+from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.errors import DataError
 from erc_bench.files import file_sha256
 from erc_bench.protocols import few_shot, triplet
@@ -63,8 +63,7 @@ def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
     except DataError as error:
         yield str(error)
         return
-    last_only = slice(None) if record.targets == "all" else slice(-1, None)
-    targets = [target for dialogue in dataset.test for target in dialogue.targets()[last_only]]
+    targets = targets_of(dataset.test, record.targets)
     surplus = len(predictions.keys() - set(targets))
     if surplus:
         yield f"predictions must be for the {len(targets):,} targets of the run, got {surplus:,} others"

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from erc_bench.contract.domain import Targets
 from erc_bench.errors import DataCorruptError
-from erc_bench.records.record import RunRecord, Targets
+from erc_bench.records.record import RunRecord
 
 FILE = "paper_tables.json"
 SOURCE = "Gendron and Guibon (WASSA 2024)"

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import Dataset, Target
+from erc_bench.contract.domain import Dataset, Target, Targets
 from erc_bench.contract.system import Prediction
 from erc_bench.protocols.views import View, dialogue_confusions, view
-from erc_bench.records.record import Targets
 from erc_bench.scoring import metrics
 
 HEADLINE_DECIMALS = 6

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from erc_bench.contract.domain import Targets
 from erc_bench.contract.system import Context
 from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.files import write_atomically
@@ -29,7 +30,6 @@ EMBEDDINGS_FILE = "embeddings.npz"
 MODEL_FOLDER = "model"
 
 Status = Literal["running", "complete", "failed"]
-Targets = Literal["all", "last"]
 Evidence = Literal["measured", "predictions"]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from erc_bench.contract.config import config_hash
-from erc_bench.contract.domain import Dataset, Target
+from erc_bench.contract.domain import Dataset, Target, Targets, targets_of
 from erc_bench.contract.system import Context, NoConfig, Prediction
 from erc_bench.errors import DataCorruptError, DataMissingError, UsageError
 from erc_bench.files import file_sha256, write_atomically
@@ -29,7 +29,6 @@ from erc_bench.records.record import (
     ContextCheck,
     Run,
     RunRecord,
-    Targets,
     read_record,
     run_folder,
     write_record,
@@ -88,8 +87,7 @@ class _Reading:
 
     @classmethod
     def of(cls, dataset: Dataset, targets: Targets) -> _Reading:
-        last_only = slice(None) if targets == "all" else slice(-1, None)
-        wanted = dict.fromkeys(target for dialogue in dataset.test for target in dialogue.targets()[last_only])
+        wanted = dict.fromkeys(targets_of(dataset.test, targets))
         lengths = {dialogue.id: len(dialogue) for dialogue in dataset.test}
         return cls(dataset.labels.names, lengths, wanted, targets)
 

@@ -17,7 +17,7 @@ from typing import Any
 import filelock
 
 from erc_bench.contract.config import changed_settings, config_hash, recorded
-from erc_bench.contract.domain import Dataset, Dialogue, Target
+from erc_bench.contract.domain import Dataset, Target, Targets, targets_of
 from erc_bench.contract.system import Prediction, Report, Runtime, System
 from erc_bench.errors import ErcBenchError, RunLockedError, SystemFailedError, UsageError
 from erc_bench.files import file_sha256, write_atomically
@@ -31,7 +31,6 @@ from erc_bench.records.record import (
     RUN_FILE,
     Run,
     RunRecord,
-    Targets,
     read_record,
     run_folder,
     write_record,
@@ -64,11 +63,6 @@ class RunOutcome:
 
     run: Run
     already_complete: bool
-
-
-def targets_of(dialogues: Iterable[Dialogue], which: Targets) -> list[Target]:
-    """The utterances to label: all of them, or the last of each dialogue."""
-    return [target for dialogue in dialogues for target in dialogue.targets()[0 if which == "all" else -1 :]]
 
 
 def execute(request: RunRequest, progress: Progress) -> RunOutcome:

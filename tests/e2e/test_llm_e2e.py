@@ -221,7 +221,9 @@ def test_all_modes_run_are_scored_and_stand_on_the_board(endpoint: str, tmp_path
         run = run_here(results, {**settings, "endpoint": endpoint}, targets="last")
         record, predictions = run.record, read_predictions(run.folder)
         assert len(predictions) == DIALOGUES
-        assert record.scores == headline_scores(dataset, "last", [predictions[d.targets()[-1]] for d in dataset.test])
+        assert record.scores == headline_scores(
+            dataset, "last", [predictions[d.targets("last")[0]] for d in dataset.test]
+        )
         asked = record.measurements["asked_here"]
         assert asked["requests"] == DIALOGUES + asked["requests_moved_or_repeated"], "one request a target, samples too"
         assert record.usage["prompt_tokens"] > 0
@@ -269,7 +271,7 @@ def test_ranking_agrees_with_transformers(endpoint: str, environment: dict[str, 
     config = build_config(SmolLM2.Config, {"mode": "rank", "endpoint": endpoint}, owner="smollm2-135m")
     llm = SmolLM2(config, labels=dataset.labels)
     dialogues = [dialogue.without_labels() for dialogue in dataset.test[:4]]
-    targets = [dialogue.targets()[-1] for dialogue in dialogues]
+    targets = [dialogue.targets("last")[0] for dialogue in dialogues]
     ranked = {p.dialogue: p.scores for p in llm.predict(dialogues, targets, progress=SilentProgress())}
 
     folder = Path(environment["ERC_BENCH_MODELS"]) / "smollm2-135m-instruct"

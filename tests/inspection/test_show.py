@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from erc_bench.contract.domain import Dataset, Target
+from erc_bench.contract.domain import Dataset, Target, Targets
 from erc_bench.contract.system import Context, Prediction
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.inspection.show import as_json, build_showing, find_other, find_run
 from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
-from erc_bench.records.record import Run, RunRecord, Targets, run_folder, write_record
+from erc_bench.records.record import Run, RunRecord, run_folder, write_record
 
 Answer = Callable[[Target, str], str | None]
 
@@ -32,7 +32,7 @@ def make_run(
     predictions = [
         Prediction(target.dialogue, target.turn, answer(target, dialogue.utterances[target.turn].label or ""))
         for dialogue in dataset.test
-        for target in (dialogue.targets() if targets == "all" else dialogue.targets()[-1:])
+        for target in dialogue.targets(targets)
     ]
     data = predictions_bytes(predictions)
     record = RunRecord.model_validate(

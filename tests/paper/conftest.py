@@ -44,7 +44,7 @@ def make_run(tmp_path: Path, sample: Dataset) -> MakeRun:
         targets = [
             (target, dialogue.utterances[target.turn].label)
             for dialogue in sample.test
-            for target in (dialogue.targets() if record.targets == "all" else dialogue.targets()[-1:])
+            for target in dialogue.targets(record.targets)
         ]
         data = predictions_bytes(
             Prediction(target.dialogue, target.turn, "anger" if position % wrong == 0 else label)

@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erc_bench.contract.domain import Dataset
+from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.contract.system import Runtime
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.protocols.few_shot import withhold
 from erc_bench.running.conformance import check_system
-from erc_bench.running.runner import targets_of
 from erc_bench.systems.raw_encoder import RawEncoder
 from erc_bench.toolkit.encoders import SentenceEncoder
 

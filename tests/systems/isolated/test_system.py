@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from erc_bench.contract.config import build_config, config_hash
-from erc_bench.contract.domain import Dataset, Target
+from erc_bench.contract.domain import Dataset, Target, targets_of
 from erc_bench.contract.system import Prediction, Runtime, System
 from erc_bench.errors import DataMissingError, SystemFailedError
 from erc_bench.files import file_sha256
@@ -16,7 +16,7 @@ from erc_bench.progress import SilentProgress
 from erc_bench.protocols.few_shot import withhold
 from erc_bench.records.predictions import read_predictions
 from erc_bench.running.conformance import check_system
-from erc_bench.running.runner import RunOutcome, RunRequest, execute, targets_of
+from erc_bench.running.runner import RunOutcome, RunRequest, execute
 from erc_bench.systems.isolated import system as isolated
 from erc_bench.systems.isolated.space import MetricSpace, labelled_texts
 from erc_bench.systems.isolated.system import IsolatedConfig, IsolatedLinear, IsolatedLstm, IsolatedLstmConfig

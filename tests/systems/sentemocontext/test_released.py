@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erc_bench.contract.domain import Dataset, Dialogue, Target
+from erc_bench.contract.domain import Dataset, Dialogue, Target, targets_of
 from erc_bench.contract.system import Prediction, Runtime
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import SilentProgress
-from erc_bench.running.runner import targets_of
 from erc_bench.systems.sentemocontext import released
 from erc_bench.systems.sentemocontext.released import (
     BATCH,
