@@ -6,7 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import rich.progress
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -79,11 +82,11 @@ class LineProgress:
 
 
 class _BarTask:
-    def __init__(self, bars: object, task_id: object) -> None:
+    def __init__(self, bars: rich.progress.Progress, task_id: rich.progress.TaskID) -> None:
         self._bars, self._id = bars, task_id
 
     def advance(self, amount: float = 1) -> None:
-        self._bars.advance(self._id, amount)  # type: ignore[attr-defined]
+        self._bars.advance(self._id, amount)
 
 
 class BarProgress:

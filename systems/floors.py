@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, LabelSet, Target, folded
-from erc_bench.contract.system import Prediction, Runtime, System, SystemInfo
+from erc_bench.contract.system import NoConfig, Prediction, Runtime, System, SystemInfo
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.toolkit.training import label_counts
@@ -44,7 +44,7 @@ class ConstantConfig:
     label: str | None = option(None, "the label given to every utterance; none: the neutral label")
 
 
-class Constant(System):
+class Constant(System[ConstantConfig]):
     """One label for every utterance."""
 
     info = SystemInfo(
@@ -55,9 +55,10 @@ class Constant(System):
         licence="Apache-2.0",
         floor=True,
     )
-    Config: ClassVar[type[Any]] = ConstantConfig
 
-    def __init__(self, config: Any = None, *, labels: LabelSet, runtime: Runtime | None = None) -> None:
+    def __init__(
+        self, config: ConstantConfig | None = None, *, labels: LabelSet, runtime: Runtime | None = None
+    ) -> None:
         super().__init__(config, labels=labels, runtime=runtime)
         self._label: str = labels.neutral if self.config.label is None else self.config.label
         if self._label not in labels.names:
@@ -71,7 +72,7 @@ class Constant(System):
         return (Prediction(dialogue, turn, self._label) for dialogue, turn in targets)
 
 
-class Prior(System):
+class Prior(System[NoConfig]):
     """Random draws from the distribution of training labels.
 
     The draw for a target is a function of the seed and the target alone (a hash), so it does not depend on which other
@@ -108,7 +109,7 @@ class Prior(System):
         self._seed, self._counts = content["seed"], content["counts"]
 
 
-class Lookup(System):
+class Lookup(System[NoConfig]):
     """The training label of the same text, case and white space folded; the neutral label for a new text.
 
     A text with several labels in the training split gets its most frequent one; of equally frequent ones, the one that

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
@@ -76,7 +76,7 @@ class MinilmClassifierConfig:
             raise ValueError("max_length must be 3 or more, dropout in [0, 1)")
 
 
-class MinilmClassifier(System):
+class MinilmClassifier(System[MinilmClassifierConfig]):
     """A head on sentence embeddings, frozen or fine-tuned; balanced batches and weighted cross-entropy."""
 
     info = SystemInfo(
@@ -86,7 +86,6 @@ class MinilmClassifier(System):
         context="utterance",
         licence="Apache-2.0",
     )
-    Config: ClassVar[type[Any]] = MinilmClassifierConfig
 
     _head: torch.nn.Sequential
     _offset: float
@@ -241,7 +240,7 @@ class _Trainer:
         head.train()
         with progress.task("Training the head", total=steps, unit="batches") as task:
             for _ in range(self.config.epochs):
-                for rows in torch.tensor(self.draw(len(vectors))).split(size):  # type: ignore[no-untyped-call]
+                for rows in torch.tensor(self.draw(len(vectors))).split(size):
                     logits = head(vectors[rows].to(self.device))
                     optimiser.step(self.cross_entropy(logits, self.gold[rows].to(self.device)))
                     task.advance()

@@ -31,7 +31,7 @@ class RawEncoderConfig:
     encoder: str = option("minilm", "Sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder")
 
 
-class RawEncoder(System):
+class RawEncoder(System[RawEncoderConfig]):
     """Nearest prototype (Snell et al. 2017) among the class means of frozen sentence embeddings."""
 
     info: ClassVar[SystemInfo] = SystemInfo(
@@ -42,8 +42,6 @@ class RawEncoder(System):
         licence="Apache-2.0",
         floor=True,
     )
-    Config = RawEncoderConfig
-    config: RawEncoderConfig
     _prototypes: NDArray[np.float32]
 
     @cached_property

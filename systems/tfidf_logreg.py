@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
@@ -47,7 +47,7 @@ class TfidfLogregConfig:
             raise ValueError("c, ngrams, min_count and max_iter must be positive")
 
 
-class TfidfLogreg(System):
+class TfidfLogreg(System[TfidfLogregConfig]):
     """Class-weighted multinomial logistic regression on the TF-IDF weights of word n-grams."""
 
     info = SystemInfo(
@@ -57,7 +57,6 @@ class TfidfLogreg(System):
         context="utterance",
         licence="Apache-2.0",
     )
-    Config: ClassVar[type[Any]] = TfidfLogregConfig
 
     @property
     def parameters(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 from erc_bench.contract.system import System
 from erc_bench.errors import SystemFailedError, UnknownNameError
@@ -34,7 +35,7 @@ def _find(name: str) -> EntryPoint:
     return points[name]
 
 
-def system_class(name: str) -> type[System]:
+def system_class(name: str) -> type[System[Any]]:
     """The class registered under a name.
 
     Raises

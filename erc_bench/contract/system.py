@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
 
 from erc_bench.contract.domain import Dialogue, LabelSet, Target
 from erc_bench.errors import SystemFailedError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Context = Literal["utterance", "past", "dialogue"]
+ConfigT = TypeVar("ConfigT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +95,26 @@ class Report:
     waited_seconds: float = 0.0
 
 
-class System(ABC):
+class System(ABC, Generic[ConfigT]):
     """A system under test. Subclass it, register the class under the entry-point group `erc_bench.systems`.
 
-    `Config` is a dataclass whose fields are made with `erc_bench.contract.config.option`; the harness builds it from
-    `--set field=value`. A constructor must be cheap: load weights in `fit`, `load` or `predict`.
+    It is generic in its settings: `class MySystem(System[MyConfig])`, or `System[NoConfig]` without any. `MyConfig` is a
+    dataclass whose fields are made with `erc_bench.contract.config.option`; the harness builds it from `--set
+    field=value`, and it is `self.config`. A subclass of a system that has more settings, or other defaults, says
+    `Config = ` a subclass of the other's. A constructor must be cheap: load weights in `fit`, `load` or `predict`.
     """
 
     info: ClassVar[SystemInfo]
     Config: ClassVar[type[Any]] = NoConfig
 
-    def __init__(self, config: Any = None, *, labels: LabelSet, runtime: Runtime | None = None) -> None:
-        self.config = self.Config() if config is None else config
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            if get_origin(base) is System and isinstance(get_args(base)[0], type) and "Config" not in cls.__dict__:
+                cls.Config = get_args(base)[0]
+
+    def __init__(self, config: ConfigT | None = None, *, labels: LabelSet, runtime: Runtime | None = None) -> None:
+        self.config: ConfigT = self.Config() if config is None else config
         self.labels = labels
         self.runtime = runtime or Runtime()
 

@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,7 +160,9 @@ class _Evidence(BaseModel):
     corrected: dict[int, list[list[list[int]]]]
 
 
-def write_evidence(folder: Path, dataset: Dataset, withheld: str, system: System, progress: Progress) -> FewShotCounts:
+def write_evidence(
+    folder: Path, dataset: Dataset, withheld: str, system: System[Any], progress: Progress
+) -> FewShotCounts:
     """Embed the training split with a system that was trained without `withheld`, and keep the counts of all episodes.
 
     Reads the test embeddings of the run folder; training embeddings are not kept.

@@ -53,7 +53,7 @@ def _require(condition: bool, problem: str) -> None:
 
 
 class _Checks:
-    def __init__(self, system: type[System], config: Any, device: str, folder: Path) -> None:
+    def __init__(self, system: type[System[Any]], config: Any, device: str, folder: Path) -> None:
         self.system, self.folder = system, folder
         self.config = system.Config() if config is None else config
         whole = load_dataset("sample")
@@ -63,13 +63,13 @@ class _Checks:
         self.runtime = Runtime(seed=0, device=device, cache_dir=folder / "cache")
         self.progress = SilentProgress()
         self.model = folder / "model"
-        self._ready: System | None = None
+        self._ready: System[Any] | None = None
         self._answers: dict[Target, Prediction] = {}
 
-    def _new(self) -> System:
+    def _new(self) -> System[Any]:
         return self.system(self.config, labels=self.dataset.labels, runtime=self.runtime)
 
-    def ready(self) -> System:
+    def ready(self) -> System[Any]:
         """The system, trained if it trains, and loaded from what it saved."""
         if self._ready is None:
             system = self._new()
@@ -192,7 +192,7 @@ def _part(dataset: Dataset) -> Dataset:
     )
 
 
-def check_system(system: type[System], config: Any = None, *, device: str = "auto") -> list[CheckResult]:
+def check_system(system: type[System[Any]], config: Any = None, *, device: str = "auto") -> list[CheckResult]:
     """Check a system against the whole contract on a part of the embedded sample.
 
     Parameters

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Context, Prediction, System
@@ -33,7 +34,9 @@ def withheld(dialogue: Dialogue, turn: int, context: Context) -> Dialogue:
     return replace(dialogue, utterances=utterances)
 
 
-def check_context(system: System, dialogues: Sequence[Dialogue], *, progress: Progress | None = None) -> ContextCheck:
+def check_context(
+    system: System[Any], dialogues: Sequence[Dialogue], *, progress: Progress | None = None
+) -> ContextCheck:
     """Compare a system's answers with and without what it says it does not read.
 
     Parameters
@@ -71,7 +74,7 @@ def check_context(system: System, dialogues: Sequence[Dialogue], *, progress: Pr
     return ContextCheck(tested=True, targets=len(targets))
 
 
-def _answers(system: System, dialogues: Sequence[Dialogue], targets: Sequence[Target]) -> dict[Target, Prediction]:
+def _answers(system: System[Any], dialogues: Sequence[Dialogue], targets: Sequence[Target]) -> dict[Target, Prediction]:
     found = {answer.target: answer for answer in system.predict(dialogues, targets, progress=SilentProgress())}
     missing = [target for target in targets if target not in found]
     if missing:

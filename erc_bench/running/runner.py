@@ -46,7 +46,7 @@ PROBE_DIALOGUES = 32
 class RunRequest:
     """One run to make: a system with its settings on a dataset with a seed."""
 
-    system: type[System]
+    system: type[System[Any]]
     config: Any
     dataset: Dataset
     results: Path
@@ -225,10 +225,10 @@ class _Execution:
         self.record.measurements = dict(report.measurements)
         return self._finish(predictions)
 
-    def _build(self, runtime: Runtime) -> System:
+    def _build(self, runtime: Runtime) -> System[Any]:
         return self.request.system(self.request.config, labels=self.request.dataset.labels, runtime=runtime)
 
-    def _fit(self, system: System) -> None:
+    def _fit(self, system: System[Any]) -> None:
         model = self.folder / MODEL_FOLDER
         if not model.is_dir():
             dataset = self.request.dataset
@@ -251,7 +251,7 @@ class _Execution:
         self.record.timings["train"] = fit["train_seconds"]
         self.record.peak_memory_mb = fit["peak_memory_mb"]
 
-    def _predict(self, system: System) -> list[Prediction]:
+    def _predict(self, system: System[Any]) -> list[Prediction]:
         found = salvage_predictions(self.folder)
         if found:
             self.progress.note(
@@ -310,7 +310,7 @@ class _Execution:
                 f"{self.record.system} for {prediction.target}."
             )
 
-    def _embed(self, system: System) -> None:
+    def _embed(self, system: System[Any]) -> None:
         import numpy as np
 
         path = self.folder / EMBEDDINGS_FILE
@@ -328,7 +328,7 @@ class _Execution:
         temporary.replace(path)
         self.record.timings["embed"] = round(time.perf_counter() - started, 3)
 
-    def _derive(self, system: System) -> None:
+    def _derive(self, system: System[Any]) -> None:
         """Keep what the protocols on embeddings need, since the embeddings themselves are too large to commit."""
         dataset, withheld = self.request.dataset, self.request.withheld
         if withheld is not None:

@@ -37,7 +37,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from erc_bench import Dialogue, Prediction, System, SystemInfo, Target, option
+from erc_bench import Dialogue, Prediction, Progress, System, SystemInfo, Target, option
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Config:
     min_count: int = option(2, "how often a first word must be seen before it decides")
 
 
-class $class_name(System):
+class $class_name(System[Config]):
     """Replace this by your own system; `fit`, `save` and `load` are for systems that train."""
 
     info = SystemInfo(
@@ -57,9 +57,8 @@ class $class_name(System):
         context="utterance",
         licence="Apache-2.0",
     )
-    Config = Config
 
-    def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress) -> None:
+    def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
         """Count labels by first word."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for dialogue in train:
@@ -72,7 +71,9 @@ class $class_name(System):
             if found.total() >= self.config.min_count
         }
 
-    def predict(self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress) -> Iterator[Prediction]:
+    def predict(
+        self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+    ) -> Iterator[Prediction]:
         """One prediction a target; labels are never in `dialogues`."""
         by_id = {dialogue.id: dialogue for dialogue in dialogues}
         for target in targets:

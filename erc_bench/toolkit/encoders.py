@@ -56,14 +56,14 @@ def load_encoder(source: EncoderSource, device: str) -> SentenceTransformer:
     from transformers.utils import logging
 
     bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would say "Loading weights" for a tenth of a second
+    logging.disable_progress_bar()  # it would say "Loading weights" for a tenth of a second
     try:
         model = SentenceTransformer(
             str(source.folder), device=device, local_files_only=True, model_kwargs={"dtype": torch.float32}
         )
     finally:
         if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+            logging.enable_progress_bar()
     return model.eval()
 
 

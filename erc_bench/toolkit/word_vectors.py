@@ -12,7 +12,6 @@ import re
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -215,29 +214,15 @@ def _existing(path: Path) -> Path:
     return path
 
 
-@dataclass(frozen=True, eq=False)
 class TrainedVectors(WordVectors):
     """FastText vectors trained here, in lower case: of `words` (words, dim) and of hashed n-grams (buckets, dim)."""
 
-    words: dict[str, int]
-    vectors: NDArray[np.float32]
-    ngrams: NDArray[np.float32]
-
-    @property
-    def dim(self) -> int:  # type: ignore[override]
-        """Components of a vector."""
-        return int(self.vectors.shape[1])
-
-    @property
-    def parameters(self) -> int:  # type: ignore[override]
-        """Numbers that are kept."""
-        return int(self.vectors.size + self.ngrams.size)
-
-    @property
-    def note(self) -> str:  # type: ignore[override]
-        """Where the vectors come from."""
-        return (
-            f"word vectors: FastText trained on the training split ({len(self.words)} words, {self.dim} dimensions), not "
+    def __init__(self, words: dict[str, int], vectors: NDArray[np.float32], ngrams: NDArray[np.float32]) -> None:
+        self.words, self.vectors, self.ngrams = words, vectors, ngrams
+        self.dim = int(vectors.shape[1])
+        self.parameters = int(vectors.size + ngrams.size)
+        self.note = (
+            f"word vectors: FastText trained on the training split ({len(words)} words, {self.dim} dimensions), not "
             "the public vectors of the paper; --set vectors=PATH reads those"
         )
 
@@ -288,10 +273,10 @@ def _train(texts: Sequence[str], progress: Progress) -> TrainedVectors:
 
     with progress.task("Training FastText", total=TRAINING_EPOCHS, unit="epochs") as task:
 
-        class Epochs(CallbackAny2Vec):  # type: ignore[misc]
-            def on_epoch_end(self, model: Any) -> None:  # noqa: ARG002
-                task.advance()
+        def advance(*_: Any) -> None:
+            task.advance()
 
+        epochs = type("Epochs", (CallbackAny2Vec,), {"on_epoch_end": advance})
         model = FastText(
             sentences=[[token.lower() for token in tokens(text)] for text in texts],
             vector_size=DIM,
@@ -304,7 +289,7 @@ def _train(texts: Sequence[str], progress: Progress) -> TrainedVectors:
             workers=1,
             seed=TRAINING_SEED,
             hashfxn=_stable_hash,
-            callbacks=[Epochs()],
+            callbacks=[epochs()],
         )
     vectors = model.wv
     return TrainedVectors(

@@ -24,6 +24,7 @@ from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import pick_device
 from erc_bench.toolkit.training import deterministic_training, load_model, save_model, turns_by_dialogue
 from erc_bench.toolkit.word_vectors import (
+    TrainedVectors,
     WordVectors,
     open_vectors,
     read_vectors,
@@ -85,8 +86,7 @@ class IsolatedLstmConfig(IsolatedConfig):
     hidden: int = option(64, "Width of the hidden layers and of the embedding")
 
 
-class _Isolated(System):
-    config: IsolatedConfig
+class _Isolated(System[IsolatedConfig]):
     _network: torch.nn.Module
     _space: MetricSpace
     _vectors: WordVectors
@@ -282,8 +282,8 @@ class _Isolated(System):
         }
         tensors = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
         save_model(folder, tensors | self._space.tensors(), settings)
-        if self.config.vectors is None:
-            write_vectors(self._vectors, folder / WORD_VECTORS_FILE)  # type: ignore[arg-type]
+        if isinstance(self._vectors, TrainedVectors):
+            write_vectors(self._vectors, folder / WORD_VECTORS_FILE)
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
@@ -324,7 +324,6 @@ class IsolatedLinear(_Isolated):
         context="utterance",
         licence="Apache-2.0",
     )
-    Config = IsolatedConfig
 
     def _new_network(self, dim: int) -> torch.nn.Module:
         from .networks import LinearNetwork

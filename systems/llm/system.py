@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from erc_bench.contract.domain import Dialogue, LabelSet, Target
 from erc_bench.contract.system import Context, Prediction, Report, Runtime, System, SystemInfo
@@ -47,7 +47,7 @@ class _Tally:
     versions: set[str] = field(default_factory=set)
 
 
-class LLM(System):
+class LLM(System[LLMConfig]):
     """Any language model behind a server: `--set model=… --set prompt=…`."""
 
     info = SystemInfo(
@@ -58,10 +58,8 @@ class LLM(System):
         licence="Apache-2.0; the model's own licence holds for its weights",
         deterministic=False,
     )
-    Config: ClassVar[type[Any]] = LLMConfig
-    config: LLMConfig
 
-    def __init__(self, config: Any = None, *, labels: LabelSet, runtime: Runtime | None = None) -> None:
+    def __init__(self, config: LLMConfig | None = None, *, labels: LabelSet, runtime: Runtime | None = None) -> None:
         super().__init__(config, labels=labels, runtime=runtime)
         self._examples: list[Example] = []
         self._server: ManagedServer | None = None

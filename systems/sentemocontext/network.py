@@ -120,7 +120,7 @@ class BalancedTripletLoss(nn.Module):
 def balanced_rows(gold: Tensor, per_class: int) -> Tensor:
     """Positions of at most `per_class` random rows of each label, int64."""
     chosen = []
-    for label in gold.unique():  # type: ignore[no-untyped-call]
+    for label in gold.unique():
         rows = (gold == label).nonzero()[:, 0]
         chosen.append(rows[torch.randperm(len(rows))[:per_class].to(rows.device)])
     return torch.cat([gold.new_empty(0), *chosen])

@@ -105,7 +105,7 @@ class ReleasedConfig:
     )
 
 
-class SentEmoContextReleased(System):
+class SentEmoContextReleased(System[ReleasedConfig]):
     """Sentence embeddings, an encoder layer across a batch of dialogues, an emotion classifier."""
 
     info: ClassVar[SystemInfo] = SystemInfo(
@@ -116,8 +116,6 @@ class SentEmoContextReleased(System):
         context="dialogue",
         licence="Apache-2.0",
     )
-    Config = ReleasedConfig
-    config: ReleasedConfig
     _seed: int
     _companions: torch.Tensor
     _prototypes: NDArray[np.float32]
@@ -192,7 +190,7 @@ class SentEmoContextReleased(System):
                     optimiser.zero_grad()
                     logits = self._classifier(vectors[batch]).squeeze(1)
                     loss: torch.Tensor = torch.nn.functional.cross_entropy(logits, targets[batch])
-                    loss.backward()  # type: ignore[no-untyped-call]
+                    loss.backward()
                     optimiser.step()
                 task.advance()
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
@@ -81,7 +81,7 @@ class SentEmoContextConfig:
             raise ValueError("pretrain_epochs and triplet_weight must not be negative, dropout must be in [0, 1)")
 
 
-class SentEmoContext(System):
+class SentEmoContext(System[SentEmoContextConfig]):
     """A contextual encoder over frozen sentence embeddings, trained by triplet loss and weighted cross-entropy."""
 
     info = SystemInfo(
@@ -91,7 +91,6 @@ class SentEmoContext(System):
         context="dialogue",
         licence="Apache-2.0",
     )
-    Config: ClassVar[type[Any]] = SentEmoContextConfig
 
     _network: SentEmoContextNetwork
     _offset: float
@@ -99,7 +98,7 @@ class SentEmoContext(System):
 
     @property
     def context(self) -> Context:
-        return self.config.context  # type: ignore[no-any-return]
+        return self.config.context
 
     @property
     def parameters(self) -> int | None:
@@ -140,7 +139,7 @@ class SentEmoContext(System):
         vectors = torch.from_numpy(
             self._encoder.embed([u.text for dialogue in dialogues for u in dialogue.utterances], progress=progress)
         )
-        return list(vectors.split([len(dialogue) for dialogue in dialogues]))  # type: ignore[no-untyped-call]
+        return list(vectors.split([len(dialogue) for dialogue in dialogues]))
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
         data = _TrainingData(self._embeddings(train, progress), [gold_indices([d], self.labels) for d in train])
@@ -277,7 +276,7 @@ class _Trainer:
         self.network.train()
         with progress.task("Pre-training the classifier", total=steps, unit="batches") as task:
             for _ in range(self.config.pretrain_epochs):
-                for rows in torch.tensor(list(sampler)).split(UTTERANCES_A_BATCH):  # type: ignore[no-untyped-call]
+                for rows in torch.tensor(list(sampler)).split(UTTERANCES_A_BATCH):
                     logits = classifier(encoder.utterances(vectors[rows].to(self.device)))
                     optimiser.step(self.cross_entropy(logits, gold[rows].to(self.device)))
                     task.advance()
@@ -311,7 +310,7 @@ class _Trainer:
 
         weights = sampling_weights(self.gold, self.labels, self.config.sampler_power)
         ends = [len(gold) for gold in self.data.gold]
-        per_dialogue = [float(part.mean()) for part in torch.from_numpy(weights).split(ends)]  # type: ignore[no-untyped-call]
+        per_dialogue = [float(part.mean()) for part in torch.from_numpy(weights).split(ends)]
         drawn = list(WeightedRandomSampler(per_dialogue, len(self.data), generator=self.generator))
         size = self.config.batch_size
         batches = []

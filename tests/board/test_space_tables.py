@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from erc_bench.board import text
 from erc_bench.board.rows import Board
 from erc_bench.board.words import PROTOCOL_MEANINGS
@@ -7,9 +9,9 @@ from erc_bench.contract.domain import DAILYDIALOG_LABELS
 from erc_bench.protocols.rows import Row, Score, Section
 
 
-def row(title: str, protocol: str, subset: str, scores: dict[str, Score], **changes: object) -> Row:
-    values: dict[str, object] = {"evidence": "measured", "source": "-", "scores": scores, "seeds": 2}
-    return Row(title, "mini", protocol, subset, **(values | changes))  # type: ignore[arg-type]
+def row(title: str, protocol: str, subset: str, scores: dict[str, Score], **changes: Any) -> Row:
+    values: dict[str, Any] = {"evidence": "measured", "source": "-", "scores": scores, "seeds": 2}
+    return Row(title, "mini", protocol, subset, **(values | changes))
 
 
 def board(*sections: Section) -> Board:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,17 @@ from erc_bench.protocols.rows import Row, Score
 PARAMETERS, SPEED = COSTS
 
 
-def row(parameters: int | None, micro: float, **fields: object) -> Row:
-    base = {"title": "t", "dataset": "d", "protocol": "p", "subset": "all", "evidence": "measured", "source": ""}
+def row(parameters: int | None, micro: float, **fields: Any) -> Row:
+    base: dict[str, Any] = {
+        "title": "t",
+        "dataset": "d",
+        "protocol": "p",
+        "subset": "all",
+        "evidence": "measured",
+        "source": "",
+    }
     scores = {"micro_f1": Score(micro)}
-    return Row(**(base | {"parameters": parameters, "scores": scores} | fields))  # type: ignore[arg-type]
+    return Row(**(base | {"parameters": parameters, "scores": scores} | fields))
 
 
 def front(rows: list[Row]) -> list[int]:

@@ -9,12 +9,12 @@ import pytest
 from erc_bench import cli
 from erc_bench.contract import registry
 from erc_bench.contract.domain import Dialogue, Target
-from erc_bench.contract.system import Prediction, System, SystemInfo
+from erc_bench.contract.system import NoConfig, Prediction, System, SystemInfo
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 
 
-class Choosy(System):
+class Choosy(System[NoConfig]):
     """Fails on odd seeds."""
 
     info = SystemInfo("choosy", "fails on odd seeds", "nobody", "utterance", "CC0-1.0")

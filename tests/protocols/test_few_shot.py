@@ -135,7 +135,7 @@ def test_chance_is_what_uniform_guessing_gives() -> None:
     np.testing.assert_allclose(metrics.per_label(guessed, LABELS)["f1"], expected, atol=0.3)
 
 
-class Embedder(System):
+class Embedder(System[NoConfig]):
     """Embeds by the first letters of a text and remembers which labels it was trained on."""
 
     info = SystemInfo("embedder", "first letters", "none", "utterance", "CC0-1.0", deterministic=False)
@@ -169,7 +169,7 @@ class Untrained(Embedder):
         return False
 
 
-def run(sample: Dataset, results: Path, system: type[System] = Embedder, **changes: Any) -> RunOutcome:
+def run(sample: Dataset, results: Path, system: type[System[Any]] = Embedder, **changes: Any) -> RunOutcome:
     return execute(RunRequest(system, NoConfig(), sample, results, **changes), SilentProgress())
 
 

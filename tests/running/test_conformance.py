@@ -6,7 +6,7 @@ import pytest
 
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.registry import system_class, system_names
-from erc_bench.contract.system import Prediction, System, SystemInfo
+from erc_bench.contract.system import NoConfig, Prediction, System, SystemInfo
 from erc_bench.progress import Progress
 from erc_bench.running.conformance import CheckResult, check_system
 
@@ -30,7 +30,7 @@ def test_registered_systems_keep_the_contract(name: str) -> None:
     assert not failed
 
 
-class Bad(System):
+class Bad(System[NoConfig]):
     """Breaks most of the contract: answers depend on how many targets are asked, and one target is forgotten."""
 
     info = SystemInfo("bad", "", "nobody", "utterance", "CC0-1.0")

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dataset, Dialogue, Target
-from erc_bench.contract.system import NoConfig, Prediction, Report, System, SystemInfo
+from erc_bench.contract.system import Prediction, Report, System, SystemInfo
 from erc_bench.errors import RunLockedError, SystemFailedError, UsageError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.records.predictions import read_predictions
@@ -30,7 +30,14 @@ FITS: list[int] = []
 ASKED: list[Target] = []
 
 
-class Toy(System):
+@dataclass(frozen=True)
+class Priced:
+    price: float = option(0.0, "price of a token", identity=False)
+    arguments: str = option("", "arguments of a server", private=True)
+    fail: bool = option(False, "break in the middle", identity=False)
+
+
+class Toy(System[Priced]):
     """Labels by the length of the text; learns one number; can be told to fail."""
 
     info = SystemInfo("toy", "length of the text", "none", "utterance", "CC0-1.0")
@@ -81,8 +88,8 @@ def _clean() -> None:
     ASKED.clear()
 
 
-def run(sample: Dataset, results: Path, system: type[System] = Toy, **changes: Any) -> RunOutcome:
-    return execute(RunRequest(system, NoConfig(), sample, results, **changes), SilentProgress())
+def run(sample: Dataset, results: Path, system: type[System[Any]] = Toy, **changes: Any) -> RunOutcome:
+    return execute(RunRequest(system, system.Config(), sample, results, **changes), SilentProgress())
 
 
 def test_a_run_leaves_the_documented_folder(sample: Dataset, tmp_path: Path) -> None:
@@ -142,17 +149,9 @@ def test_a_failed_run_keeps_its_work_and_resumes(sample: Dataset, tmp_path: Path
     assert (resumed.run.folder / "predictions.jsonl").read_bytes() == expected
 
 
-@dataclass(frozen=True)
-class Priced:
-    price: float = option(0.0, "price of a token", identity=False)
-    arguments: str = option("", "arguments of a server", private=True)
-    fail: bool = option(False, "break in the middle", identity=False)
-
-
 class Served(Sampled):
     """Waits for a server before it answers, counts tokens, and has a price."""
 
-    Config = Priced
     WAIT = 0.3
     waited = 0.0
 
@@ -277,7 +276,7 @@ class Peeking(Toy):
     ],
 )
 def test_a_system_that_breaks_the_contract_fails(
-    system: type[System], message: str, sample: Dataset, tmp_path: Path
+    system: type[System[Any]], message: str, sample: Dataset, tmp_path: Path
 ) -> None:
     with pytest.raises(SystemFailedError, match=message):
         run(sample, tmp_path, system)

@@ -23,5 +23,5 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
 
 def test_class_and_module_follow_the_name(tmp_path: Path) -> None:
     folder = write_package("my-first-system", tmp_path)
-    assert "class MyFirstSystem(System):" in (folder / "my_first_system.py").read_text()
+    assert "class MyFirstSystem(System[Config]):" in (folder / "my_first_system.py").read_text()
     assert 'my-first-system = "my_first_system:MyFirstSystem"' in (folder / "pyproject.toml").read_text()

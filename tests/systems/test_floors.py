@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,13 +26,13 @@ TRAIN = [
 ]
 
 
-def trained(system: type[System], seed: int = 0) -> System:
+def trained(system: type[System[Any]], seed: int = 0) -> System[Any]:
     made = system(labels=DAILYDIALOG_LABELS)
     made.fit(TRAIN, [], seed=seed, progress=SILENT)
     return made
 
 
-def labels(system: System, dialogues: list[Dialogue], targets: list[Target] | None = None) -> list[str | None]:
+def labels(system: System[Any], dialogues: list[Dialogue], targets: list[Target] | None = None) -> list[str | None]:
     bare = [d.without_labels() for d in dialogues]
     targets = targets if targets is not None else [t for d in bare for t in d.targets()]
     answers = {p.target: p.label for p in system.predict(bare, targets, progress=SILENT)}
@@ -89,7 +90,7 @@ def test_prior_depends_on_the_seed() -> None:
 
 
 @pytest.mark.parametrize("system", [Prior, Lookup])
-def test_what_is_saved_answers_the_same_when_loaded(system: type[System], tmp_path: Path, sample: Dataset) -> None:
+def test_what_is_saved_answers_the_same_when_loaded(system: type[System[Any]], tmp_path: Path, sample: Dataset) -> None:
     first = system(labels=sample.labels)
     first.fit(sample.train, sample.validation, seed=5, progress=SILENT)
     first.save(tmp_path)
@@ -99,7 +100,7 @@ def test_what_is_saved_answers_the_same_when_loaded(system: type[System], tmp_pa
 
 
 @pytest.mark.parametrize("system", [Prior, Lookup])
-def test_withheld_labels_are_not_learned(system: type[System]) -> None:
+def test_withheld_labels_are_not_learned(system: type[System[Any]]) -> None:
     without = [
         replace(d, utterances=tuple(replace(u, label=None if u.label == "sadness" else u.label) for u in d.utterances))
         for d in TRAIN
@@ -110,12 +111,12 @@ def test_withheld_labels_are_not_learned(system: type[System]) -> None:
 
 
 @pytest.mark.parametrize("system", [Prior, Lookup])
-def test_a_folder_without_a_model_is_refused(system: type[System], tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(system: type[System[Any]], tmp_path: Path) -> None:
     with pytest.raises(SystemFailedError, match=r"must hold a trained model"):
         system(labels=DAILYDIALOG_LABELS).load(tmp_path)
 
 
 @pytest.mark.parametrize("system", [Constant, Prior, Lookup])
-def test_floors_are_marked_as_floors(system: type[System]) -> None:
+def test_floors_are_marked_as_floors(system: type[System[Any]]) -> None:
     assert system.info.floor
     assert system.info.context == "utterance"

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -89,14 +90,14 @@ def _pictures(section: Section) -> Iterator[tuple[str, Callable[[], Figure]]]:
     base = section_id(section.dataset, section.protocol, section.subset)
     if not section.rows:
         return
-    yield f"intervals-{base}", lambda: interval_figure(section)
+    yield f"intervals-{base}", partial(interval_figure, section)
     for cost, name in zip(COSTS, ("parameters", "speed"), strict=True):
         if chart(section.rows, HEADLINE[0], cost).marks:
-            yield f"{name}-{base}", lambda cost=cost: tradeoff_figure(section, cost)  # type: ignore[misc]
+            yield f"{name}-{base}", partial(tradeoff_figure, section, cost)
     taken: set[str] = set()
     for row in section.rows:
         if row.confusion is not None and section.subset == "all":
-            yield f"confusion-{base}-{_file_part(row.title, taken)}", lambda row=row: confusion_figure(row)  # type: ignore[misc]
+            yield f"confusion-{base}-{_file_part(row.title, taken)}", partial(confusion_figure, row)
 
 
 def _file_part(title: str, taken: set[str]) -> str:

@@ -57,10 +57,10 @@ def page(chromium: Chrome, address: str) -> Iterator[Chrome]:
     """The page freshly loaded, on a screen of 1280 by 900, with a console that must stay silent."""
     screen(chromium, 1280, 900)
     chromium.get("about:blank")
-    chromium.get_log("browser")  # type: ignore[no-untyped-call]
+    chromium.get_log("browser")
     chromium.get(f"{address}#dailydialog-last-turn-all")
     yield chromium
-    assert chromium.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert chromium.get_log("browser") == []
 
 
 def screen(chromium: Chrome, width: int, height: int, *, scheme: str = "light") -> None:
@@ -309,7 +309,7 @@ def test_attack_texts_run_nothing_load_nothing_and_are_shown_as_text(
     path = tmp_path / "attack.html"
     path.write_bytes(render_page(attack, title="</title><script>alert('title')</script>").encode("utf-8", "replace"))
     chromium.get("about:blank")
-    chromium.get_log("browser")  # type: ignore[no-untyped-call]
+    chromium.get_log("browser")
     spy = "window.alerts = []; window.alert = (text) => window.alerts.push(text);"
     hook = chromium.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": spy})
     try:
@@ -331,7 +331,7 @@ def test_attack_texts_run_nothing_load_nothing_and_are_shown_as_text(
         assert script(chromium, "return performance.getEntriesByType('resource').length") == 0
         schemes = script(chromium, "return [...new Set([...document.links].map(link => link.protocol))].sort()")
         assert schemes == ["file:", "https:"]
-        assert chromium.get_log("browser") == []  # type: ignore[no-untyped-call]
+        assert chromium.get_log("browser") == []
         assert script(chromium, "return document.documentElement.scrollWidth <= innerWidth")
     finally:
         chromium.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", hook)
@@ -343,5 +343,5 @@ def test_policy_stops_a_script_that_got_in_all_the_same(chromium: Chrome, addres
     path.write_text(html, encoding="utf-8")
     chromium.get(path.as_uri())
     assert chromium.title == "Emotion Recognition in Conversation: leaderboard"
-    refused = chromium.get_log("browser")  # type: ignore[no-untyped-call]
+    refused = chromium.get_log("browser")
     assert any("Content Security Policy" in entry["message"] for entry in refused)

@@ -55,7 +55,7 @@ def fitted(sample: Dataset, cache: Path, kind: Any = KINDS[0], seed: int = 0, **
     return made
 
 
-def answers(system: System, dataset: Dataset, targets: list[Target] | None = None) -> dict[Target, Prediction]:
+def answers(system: System[Any], dataset: Dataset, targets: list[Target] | None = None) -> dict[Target, Prediction]:
     dialogues = [dialogue.without_labels() for dialogue in dataset.test]
     asked = targets or targets_of(dialogues, "all")
     return {p.target: p for p in system.predict(dialogues, asked, progress=SILENT)}
@@ -162,7 +162,7 @@ def test_other_vectors_in_the_same_file_are_another_run(
         runtime = Runtime(device="cpu")
         return execute(RunRequest(IsolatedLinear, config, sample, tmp_path / results, runtime=runtime), SILENT)
 
-    def cut(self: System, folder: Path) -> None:
+    def cut(self: System[Any], folder: Path) -> None:
         raise KeyboardInterrupt
 
     first = run()

@@ -124,13 +124,13 @@ def test_rank_scores_each_label_with_the_probability_of_all_its_tokens(
             assert answer.label == max(expected, key=lambda name: expected[name])
 
 
-def test_rank_refuses_a_server_that_gives_no_log_probabilities(lab: Lab, server: Server) -> None:
-    server.scored = lambda index, tokens, body: {  # type: ignore[method-assign]
-        "index": index,
-        "finish_reason": "length",
-        "text": "x",
-        "logprobs": None,
-    }
+def test_rank_refuses_a_server_that_gives_no_log_probabilities(
+    lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scored(index: int, *_: object) -> dict[str, object]:
+        return {"index": index, "finish_reason": "length", "text": "x", "logprobs": None}
+
+    monkeypatch.setattr(server, "scored", scored)
     with pytest.raises(SystemFailedError, match="logprob_token_ids"):
         lab.ask(lab.system(server, mode="rank"), lab.dialogues(1))
 
