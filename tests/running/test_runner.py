@@ -288,8 +288,8 @@ KILLED = textwrap.dedent(
     from pathlib import Path
     from erc_bench.data import load_dataset
     from erc_bench.progress import SilentProgress
-    from erc_bench.runner import RunRequest, execute
-    from erc_bench.registry import system_class
+    from erc_bench.running.runner import RunRequest, execute
+    from erc_bench.contract.registry import system_class
 
     system = system_class("prior")
     stop_after = int(sys.argv[2])

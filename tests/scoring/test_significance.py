@@ -130,7 +130,7 @@ def test_a_single_row_is_first() -> None:
 
 def test_scoring_imports_neither_torch_nor_scikit_learn() -> None:
     code = (
-        "import sys, erc_bench.significance, erc_bench.protocols;"
+        "import sys, erc_bench.scoring.significance, erc_bench.protocols.views;"
         "print(sorted({'torch', 'sklearn', 'scipy', 'pandas'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

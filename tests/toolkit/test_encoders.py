@@ -129,5 +129,5 @@ def test_long_texts_are_cut_where_the_encoder_ends() -> None:
 
 
 def test_importing_the_module_imports_no_torch() -> None:
-    code = "import sys, erc_bench.encoders; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
+    code = "import sys, erc_bench.toolkit.encoders; assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

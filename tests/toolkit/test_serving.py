@@ -241,7 +241,7 @@ OWNER = """
 import asyncio, sys, time
 from pathlib import Path
 from erc_bench.progress import SilentProgress
-from erc_bench.serving import ManagedServer
+from erc_bench.toolkit.serving import ManagedServer
 
 port, folder = sys.argv[1:]
 server = ManagedServer(

@@ -317,8 +317,8 @@ import hashlib, pathlib, torch
 torch.set_num_threads(1)
 from erc_bench.data import load_dataset
 from erc_bench.progress import SilentProgress
-from erc_bench.system import Runtime
-from erc_bench.systems.sentemocontext import SentEmoContext, SentEmoContextConfig
+from erc_bench.contract.system import Runtime
+from erc_bench.systems.sentemocontext.system import SentEmoContext, SentEmoContextConfig
 sample = load_dataset("sample")
 system = SentEmoContext(
     SentEmoContextConfig(**{SMALL!r}), labels=sample.labels,
