@@ -24,6 +24,7 @@ from erc_bench.protocols.rows import Row
 from erc_bench.protocols.views import PROTOCOLS
 from erc_bench.records.groups import RunGroup, group_runs
 from erc_bench.records.record import Run, find_runs
+from erc_bench.scoring.catalogue import METRICS, ranking_metric
 
 MEASURED = (*PROTOCOLS, triplet.PROTOCOL, few_shot.PROTOCOL)
 
@@ -42,6 +43,7 @@ def build_boards(
     dataset: str | None = None,
     protocol: str | None = None,
     data_dir: Path | None = None,
+    rank_by: str | None = None,
     progress: Progress | None = None,
 ) -> Boards:
     """Compute the boards of every dataset that has complete runs, or of one dataset.
@@ -56,13 +58,15 @@ def build_boards(
         Only this one; default all that have rows.
     data_dir
         Where the real data lies; see `erc_bench.data.load_dataset`.
+    rank_by
+        Name of the metric that ranks the rows; default the metric of each dataset.
     progress
         Shows how many runs are read.
 
     Raises
     ------
     UnknownNameError
-        No dataset or protocol of that name.
+        No dataset, protocol or metric of that name.
     DataMissingError
         No complete run, or the gold labels that the runs are scored against are not there.
     DataCorruptError
@@ -72,11 +76,13 @@ def build_boards(
         raise UnknownNameError("dataset", dataset, dataset_names())
     if protocol is not None and protocol not in protocol_names():
         raise UnknownNameError("protocol", protocol, protocol_names())
+    if rank_by is not None and rank_by not in METRICS:
+        raise UnknownNameError("a metric", rank_by, METRICS)
     runs = [run for run in find_runs(results) if dataset in (None, run.record.dataset)]
     groups = group_runs(runs)
     names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
     wanted = [name for name in MEASURED if protocol in (None, name)]
-    every = [_board(name, groups, wanted, protocol, results, data_dir, progress) for name in names]
+    every = [_board(name, groups, wanted, protocol, results, data_dir, progress, rank_by) for name in names]
     boards = tuple(board for board in every if not board.is_empty)
     if not boards:
         raise DataMissingError(
@@ -100,11 +106,12 @@ def _board(
     results: Path,
     data_dir: Path | None,
     progress: Progress | None,
+    rank_by: str | None,
 ) -> Board:
     mine = [group for group in groups if group.record.dataset == name]
     published = published_rows(name, protocol)
     if not mine:
-        return published_board(name, protocol)
+        return published_board(name, protocol, rank_by)
     if name not in dataset_names():
         raise DataCorruptError(
             f"the run in {mine[0].runs[0].folder} must be on one of the datasets {', '.join(dataset_names())}, got {name!r}. "
@@ -117,7 +124,7 @@ def _board(
             f"{error}\nThe runs on {name} in {results} are scored against its gold labels. To leave them out, name another "
             "dataset with --dataset."
         ) from None
-    return measured_board(dataset, mine, protocols, published, progress)
+    return measured_board(dataset, mine, protocols, published, progress, rank_by)
 
 
 def measured_board(
@@ -126,22 +133,25 @@ def measured_board(
     protocols: Sequence[str] = MEASURED,
     published: Sequence[Row] = (),
     progress: Progress | None = None,
+    rank_by: str | None = None,
 ) -> Board:
-    """The board of a dataset from its runs."""
+    """The board of a dataset from its runs, ranked by the metric of the dataset or by another."""
+    ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset.name)
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
-    found = sections(groups, dataset, [name for name in protocols if name in PROTOCOLS], progress)
+    found = sections(groups, dataset, [name for name in protocols if name in PROTOCOLS], progress, ranking)
     if triplet.PROTOCOL in protocols and triplet.applies_to(dataset):
         found += filter(None, [triplet_section(groups, dataset)])
     if few_shot.PROTOCOL in protocols:
         found += few_shot_sections(groups, dataset)
-    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, tuple(found), tuple(published))
+    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, tuple(found), tuple(published), ranking)
 
 
-def published_board(name: str, protocol: str | None = None) -> Board:
+def published_board(name: str, protocol: str | None = None, rank_by: str | None = None) -> Board:
     """The board of a dataset without runs: what the literature reports. Needs no data."""
     facts = package_manifest().facts(name)
     sizes = {split: (facts.splits[split].dialogues, facts.splits[split].utterances) for split in SPLITS}
-    return Board(name, facts.fingerprint, sizes, DAILYDIALOG_LABELS, (), published_rows(name, protocol))
+    ranking = METRICS[rank_by] if rank_by else ranking_metric(name)
+    return Board(name, facts.fingerprint, sizes, DAILYDIALOG_LABELS, (), published_rows(name, protocol), ranking)
 
 
 def narrowed(board: Board, protocol: str | None) -> Board:

@@ -15,9 +15,12 @@ from erc_bench.protocols.triplet import gold_positions
 from erc_bench.records.groups import RunGroup, check_run, source_of
 from erc_bench.records.record import RunRecord
 from erc_bench.scoring import metrics
+from erc_bench.scoring.catalogue import CORRECTED, MACRO_F1, MICRO_F1, WITHHELD_F1
 
 CHANCE = "chance: one of all labels at random"
-CORRECTED = "_corrected"
+# Scores of a row, under both readings; the tables of all boards show the first, and the macro F1.
+SCORES = (WITHHELD_F1, MACRO_F1, MICRO_F1)
+COLUMNS = (WITHHELD_F1, CORRECTED.of(WITHHELD_F1), MICRO_F1, MACRO_F1)
 # Two-sided 95% quantile of the normal distribution: there are at least 50 episodes in every mean.
 QUANTILE_95 = 1.959964
 
@@ -59,9 +62,10 @@ def few_shot_sections(groups: Sequence[RunGroup], dataset: Dataset) -> list[Sect
             len(dataset.test),
             utterances,
             (
-                *sorted(found, key=lambda row: (-row.scores["withheld_f1"].value, row.title)),
+                *sorted(found, key=lambda row: (-row.scores[WITHHELD_F1.name].value, row.title)),
                 _chance_row(shot, dataset),
             ),
+            metrics=COLUMNS,
         )
         for shot, found in rows.items()
         if found
@@ -107,9 +111,8 @@ def _row(title: str, evidence: Sequence[_Evidence], shot: int, dataset: Dataset)
         reference=record.reference,
         seeds=len({one.record.seed for one in evidence}),
         scores={
-            f"{name}{reading}": _mean_of_labels([values[f"{name}{reading}"] for values in episodes.values()])
-            for reading in ("", CORRECTED)
-            for name in ("withheld_f1", "macro_f1", "micro_f1")
+            metric.name: _mean_of_labels([values[metric.name] for values in episodes.values()])
+            for metric in (*SCORES, *map(CORRECTED.of, SCORES))
         },
         per_label={label: _of_label(values) for label, values in episodes.items()},
         context=record.context or "",
@@ -143,25 +146,25 @@ def _note(seeds: Sequence[int]) -> str:
 def _values(evidence: Sequence[_Evidence], shot: int, label: str, dataset: Dataset) -> dict[str, NDArray[np.float64]]:
     """Scores of one withheld label, each float64 (episodes,), the mean over seeds."""
     found: dict[str, NDArray[np.float64]] = {}
-    for reading in ("", CORRECTED):
+    for reading in ("", f"_{CORRECTED.suffix}"):
         confusions = np.stack([(one.counts.corrected if reading else one.counts.confusions)[shot] for one in evidence])
         every = metrics.scores(confusions, dataset.labels)
         own = metrics.per_label(confusions, dataset.labels)
         values = {f"withheld_{name}": column[..., dataset.labels.index(label)] for name, column in own.items()}
-        values |= {name: every[name] for name in ("macro_f1", "micro_f1")}
+        values |= {name: every[name] for name in every}
         found |= {f"{name}{reading}": each.mean(axis=0) for name, each in values.items()}
     return found
 
 
 def _of_label(values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    f1 = _mean_of_labels([values["withheld_f1"]])
+    f1 = _mean_of_labels([values[WITHHELD_F1.name]])
     return {
         **{name: float(values[f"withheld_{name}"].mean()) for name in ("precision", "recall", "f1", "support")},
         "low": f1.value if f1.low is None else f1.low,
         "high": f1.value if f1.high is None else f1.high,
         "macro_f1": float(values["macro_f1"].mean()),
         "micro_f1": float(values["micro_f1"].mean()),
-        "f1_corrected": float(values[f"withheld_f1{CORRECTED}"].mean()),
+        "f1_corrected": float(values[CORRECTED.of(WITHHELD_F1).name].mean()),
     }
 
 
@@ -181,11 +184,8 @@ def _chance_row(shot: int, dataset: Dataset) -> Row:
         label: {name: float(values[labels.index(label)]) for name, values in by_label.items()}
         for label in labels.emotions
     }
-    scores = {
-        "withheld_f1": Score(float(np.mean([values["f1"] for values in per_label.values()]))),
-        "macro_f1": Score(float(found["macro_f1"])),
-        "micro_f1": Score(float(found["micro_f1"])),
-    }
+    means = {WITHHELD_F1.name: float(np.mean([values["f1"] for values in per_label.values()]))}
+    means |= {name: float(value) for name, value in found.items()}
     return Row(
         title=CHANCE,
         dataset=dataset.name,
@@ -195,7 +195,7 @@ def _chance_row(shot: int, dataset: Dataset) -> Row:
         source="computed by the protocol",
         summary="Expected scores of an answer drawn uniformly from all labels",
         # A guess knows no distances: both readings expect the same of it.
-        scores=scores | {f"{name}{CORRECTED}": score for name, score in scores.items()},
+        scores={named.name: Score(means[metric.name]) for metric in SCORES for named in (metric, CORRECTED.of(metric))},
         per_label=per_label,
         floor=True,
     )

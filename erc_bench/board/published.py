@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from erc_bench.errors import DataCorruptError
-from erc_bench.protocols.rows import HEADLINE, Row, Score
+from erc_bench.protocols.rows import Row, Score
 
 FILE = "published.csv"
 
@@ -91,7 +91,7 @@ class PublishedResult(BaseModel):
             source=self.source,
             system=self.system,
             reference=self.reference,
-            scores={name: Score(value) for name in HEADLINE if (value := values[name]) is not None},
+            scores={name: Score(value) for name, value in values.items() if value is not None},
             flags=self.flags,
             notes=tuple(FLAGS[flag] for flag in self.flags),
         )

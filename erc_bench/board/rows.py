@@ -12,13 +12,15 @@ from erc_bench.contract.domain import Dataset, LabelSet, Split, Target
 from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.protocols.headline import labels_of
-from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
+from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.protocols.views import SUBSETS, View, dialogue_confusions, view
 from erc_bench.records.groups import RunGroup, check_run, source_of, titles
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import Run
 from erc_bench.scoring import metrics
 from erc_bench.scoring.bootstrap import Estimate, Interval, estimate, resample_weights
+from erc_bench.scoring.catalogue import METRICS, MICRO_F1, headline, ranking_metric
+from erc_bench.scoring.metric import Metric
 from erc_bench.scoring.significance import ranks
 
 
@@ -27,7 +29,8 @@ class Board:
     """All that the boards show of one dataset, in every format.
 
     `sizes` maps each split to its numbers of dialogues and utterances. `sections` are in the order of protocols,
-    and `all` before `unseen`; `published` rows are in the order of their source, and never ranked.
+    and `all` before `unseen`; `published` rows are in the order of their source, and never ranked. `ranking` is the
+    metric that ranks the measured rows.
     """
 
     dataset: str
@@ -36,6 +39,7 @@ class Board:
     labels: LabelSet
     sections: tuple[Section, ...]
     published: tuple[Row, ...] = ()
+    ranking: Metric = MICRO_F1
 
     @property
     def is_empty(self) -> bool:
@@ -57,9 +61,15 @@ class Board:
 
 
 def sections(
-    groups: Sequence[RunGroup], dataset: Dataset, protocols: Sequence[str], progress: Progress | None = None
+    groups: Sequence[RunGroup],
+    dataset: Dataset,
+    protocols: Sequence[str],
+    progress: Progress | None = None,
+    ranking: Metric | None = None,
 ) -> list[Section]:
     """The measured sections of one dataset: a row a group, ranked, for each protocol and subset that has rows.
+
+    Rows are ranked by `ranking`, by default the metric of the dataset.
 
     Raises
     ------
@@ -85,7 +95,7 @@ def sections(
             confusions = [
                 [_confusions(dataset, part, run, labels[run.folder]) for run in group.runs] for _, group in applicable
             ]
-            found.append(_section(dataset, part, applicable, confusions))
+            found.append(_section(dataset, part, applicable, confusions, ranking or ranking_metric(dataset.name)))
     return found
 
 
@@ -101,15 +111,19 @@ def _section(
     part: View,
     groups: Sequence[tuple[str, RunGroup]],
     confusions: Sequence[Sequence[NDArray[np.int64]]],
+    ranking: Metric,
 ) -> Section:
     weights = resample_weights(len(part.dialogues))
     estimates = [estimate(runs, dataset.labels, weights) for runs in confusions]
-    places = ranks(estimates)
+    places = ranks(estimates, ranking)
+    columns = headline(ranking)
     rows = [
-        _row(dataset.labels, part, group, found, [run.sum(axis=0) for run in runs], place)
+        _row(dataset.labels, part, group, found, [run.sum(axis=0) for run in runs], place, columns)
         for group, found, runs, place in zip(groups, estimates, confusions, places, strict=True)
     ]
-    order = sorted(range(len(rows)), key=lambda i: (-rows[i].scores["micro_f1"].value, rows[i].title))
+    order = sorted(
+        range(len(rows)), key=lambda i: (ranking.best_first(rows[i].scores[ranking.name].value), rows[i].title)
+    )
     return Section(
         dataset.name,
         part.protocol,
@@ -118,6 +132,7 @@ def _section(
         len(part),
         tuple(rows[i] for i in order),
         {rows[i].title: estimates[i] for i in order},
+        columns,
     )
 
 
@@ -128,16 +143,17 @@ def _row(
     found: Estimate,
     by_seed: Sequence[NDArray[np.int64]],
     place: str,
+    columns: Sequence[Metric],
 ) -> Row:
     title, group = named
     record = group.record
     records = [run.record for run in group.runs]
-    values = {name: _score(found, name) for name in metrics.METRICS}
+    values = {name: _score(found, name) for name in METRICS}
     confusion = np.sum(by_seed, axis=0)
     folded: dict[str, float] = {}
-    if confusion[:, -1].any():
+    if labels.neutral is not None and confusion[:, -1].any():
         as_neutral = metrics.scores(metrics.unusable_as_neutral(np.stack(by_seed), labels), labels)
-        folded = {name: float(as_neutral[name].mean()) for name in HEADLINE}
+        folded = {metric.name: float(as_neutral[metric.name].mean()) for metric in columns}
     missing = metrics.without_support(confusion, labels)
     return Row(
         title=title,

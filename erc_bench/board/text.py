@@ -7,19 +7,20 @@ from dataclasses import dataclass
 
 from erc_bench.board.rows import Board
 from erc_bench.board.space_tables import few_shot_cells, triplet_cells
-from erc_bench.board.triplet_rows import HALF_TIES
-from erc_bench.board.words import MISSING, count_text, duration_text, metric_name, score_text
+from erc_bench.board.words import MISSING, count_text, duration_text
 from erc_bench.protocols import few_shot, triplet
-from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
+from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.protocols.views import PROTOCOLS, SUBSETS
 from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
+from erc_bench.scoring.catalogue import UNUSABLE_RATE, headline
+from erc_bench.scoring.metric import Metric
 from erc_bench.scoring.significance import ALPHA
 
 DOCUMENTATION = "docs/protocols-and-metrics.md"
 INTERVAL = f" [{LEVEL:.0%}]"
-SCORES = ("_f1", "mcc", HALF_TIES)
 TEXT_COLUMNS = ("system", "context", "flags")
 TESTED = "✓"
+UNSEEN = "unseen "
 FLOOR = "(floor)"
 
 
@@ -42,18 +43,18 @@ def measured_table(board: Board, protocol: str) -> TextTable:
 
 
 def _space_table(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> TextTable:
-    columns = tuple(_name(name) if name.endswith(SCORES) else name for name in names)
-    return TextTable(columns, tuple(name not in TEXT_COLUMNS for name in names), tuple(rows))
+    return TextTable(tuple(names), tuple(name not in TEXT_COLUMNS for name in names), tuple(rows))
 
 
 def _ranked_table(board: Board, protocol: str) -> TextTable:
     """Each row with its score on the unseen subset beside the full one."""
     beside = {row.title: row for row in board.rows(protocol, "unseen")}
+    metrics = headline(board.ranking)
     columns = (
         ("rank", True),
         ("system", False),
-        *((f"{_name(metric)}{INTERVAL}", True) for metric in HEADLINE),
-        (f"unseen micro F1{INTERVAL}", True),
+        *((f"{metric.words}{INTERVAL}", True) for metric in metrics),
+        (f"{UNSEEN}{board.ranking.words}{INTERVAL}", True),
         ("unusable", True),
         ("seeds", True),
         ("context", False),
@@ -62,24 +63,21 @@ def _ranked_table(board: Board, protocol: str) -> TextTable:
         ("utt/s", True),
         ("evidence", False),
     )
-    rows = [_measured(row, beside.get(row.title)) for row in board.rows(protocol)]
+    rows = [_measured(row, beside.get(row.title), metrics) for row in board.rows(protocol)]
     return TextTable(tuple(name for name, _ in columns), tuple(right for _, right in columns), tuple(rows))
 
 
-def _name(metric: str) -> str:
-    return metric_name(metric).replace("M", "m", 1) if not metric.startswith("mcc") else metric_name(metric)
-
-
-def _measured(row: Row, unseen: Row | None) -> tuple[str, ...]:
-    deviation = row.scores["micro_f1"].deviation
-    unusable = row.scores.get("unusable_rate")
+def _measured(row: Row, unseen: Row | None, metrics: Sequence[Metric]) -> tuple[str, ...]:
+    ranking = metrics[0]
+    deviation = row.scores[ranking.name].deviation
+    unusable = row.scores.get(UNUSABLE_RATE.name)
     return (
         row.rank.replace("-", MISSING),
         f"{row.title} {FLOOR}" if row.floor else row.title,
-        *(with_interval(metric, row.scores.get(metric)) for metric in HEADLINE),
-        with_interval("micro_f1", unseen.scores.get("micro_f1") if unseen else None),
-        score_text("unusable_rate", unusable.value if unusable else None),
-        f"{row.seeds}" if deviation is None else f"{row.seeds} (± {deviation:.2f})",
+        *(with_interval(metric, row.scores.get(metric.name)) for metric in metrics),
+        with_interval(ranking, unseen.scores.get(ranking.name) if unseen else None),
+        UNUSABLE_RATE.text(unusable.value if unusable else None),
+        f"{row.seeds}" if deviation is None else f"{row.seeds} (± {ranking.text(deviation)})",
         f"{row.context} {TESTED}" if row.context_tested else row.context or MISSING,
         count_text(row.parameters),
         duration_text(row.train_seconds),
@@ -88,26 +86,27 @@ def _measured(row: Row, unseen: Row | None) -> tuple[str, ...]:
     )
 
 
-def with_interval(metric: str, score: Score | None) -> str:
+def with_interval(metric: Metric, score: Score | None) -> str:
     """`43.37 [40.10, 46.52]`."""
     if score is None:
         return MISSING
-    value = score_text(metric, score.value)
+    value = metric.text(score.value)
     if score.low is None or score.high is None:
         return value
-    return f"{value} [{score_text(metric, score.low)}, {score_text(metric, score.high)}]"
+    return f"{value} [{metric.text(score.low)}, {metric.text(score.high)}]"
 
 
 def published_table(board: Board) -> TextTable:
     """The published results, in the order of their file."""
-    columns = ("system", "reference", "protocol", *(_name(metric) for metric in HEADLINE), "flags", "source")
-    numeric = (False, False, False, True, True, True, False, False)
+    metrics = headline(board.ranking)
+    columns = ("system", "reference", "protocol", *(metric.words for metric in metrics), "flags", "source")
+    numeric = (*[False] * 3, *[True] * len(metrics), *[False] * 2)
     rows = [
         (
             row.title,
             row.reference,
             row.protocol,
-            *(published_score(row, metric) for metric in HEADLINE),
+            *(published_score(row, metric) for metric in metrics),
             "; ".join(row.flags) or MISSING,
             row.source,
         )
@@ -116,9 +115,9 @@ def published_table(board: Board) -> TextTable:
     return TextTable(columns, numeric, tuple(rows))
 
 
-def published_score(row: Row, metric: str) -> str:
+def published_score(row: Row, metric: Metric) -> str:
     """A score as its source prints it: F1 with two decimals, MCC with two."""
-    score = row.scores.get(metric)
+    score = row.scores.get(metric.name)
     return MISSING if score is None else f"{score.value:.2f}"
 
 
@@ -133,14 +132,15 @@ def provenance(board: Board) -> str:
 
 def method(board: Board) -> str:
     """How the scores, intervals and ranks of measured rows are computed."""
-    neutral, emotions = board.labels.neutral, len(board.labels.emotions)
+    neutral, emotions, ranking = board.labels.neutral, len(board.labels.emotions), board.ranking.words
+    left_out = f" ({neutral!r} is left out of the labels, not of the utterances)" if neutral is not None else ""
     return (
-        f"F1 in percent over the {emotions} emotions ({neutral!r} is left out of the labels, not of the utterances), MCC "
+        f"F1 in percent over the {emotions} emotions{left_out}, MCC "
         f"over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals from {RESAMPLES:,} bootstrap resamples of "
-        f"whole dialogues. Rank: by micro F1; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
+        f"whole dialogues. Rank: by {ranking}; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
         "cannot tell apart share one. Unseen: without the test dialogues that stand word for word in the training split. "
-        "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of micro "
-        f"F1. Context: what the system reads, {TESTED} where withholding the rest changed no answer. {FLOOR}: a trivial "
+        "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of "
+        f"{ranking}. Context: what the system reads, {TESTED} where withholding the rest changed no answer. {FLOOR}: a trivial "
         "predictor that the others are read against."
     )
 
@@ -180,7 +180,10 @@ def notes(board: Board, protocol: str) -> Iterator[str]:
     yield from sorted(common)
     for row in shown:
         if row.unusable_as_neutral:
-            read = ", ".join(f"{_name(name)} {score_text(name, row.unusable_as_neutral[name])}" for name in HEADLINE)
+            read = ", ".join(
+                f"{metric.words} {metric.text(row.unusable_as_neutral.get(metric.name))}"
+                for metric in headline(board.ranking)
+            )
             yield f"{row.title}: with unusable answers read as {board.labels.neutral!r}, {read}."
         if row.evidence == "predictions":
             yield f"{row.title}: predictions made elsewhere, scored from a file ({row.source})."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erc_bench.protocols.rows import Row
+from erc_bench.scoring.metric import Metric
 
 CostName = Literal["parameters", "utterances_per_second"]
 
@@ -39,7 +40,7 @@ class Point:
     front: bool
 
 
-def points(rows: Sequence[Row], metric: str, cost: Cost) -> list[Point]:
+def points(rows: Sequence[Row], metric: Metric, cost: Cost) -> list[Point]:
     """The rows that have both numbers, in the order given; the others cannot be drawn.
 
     The front runs through what was measured: a published number was scored elsewhere, so it is drawn and never on
@@ -47,7 +48,7 @@ def points(rows: Sequence[Row], metric: str, cost: Cost) -> list[Point]:
     """
     drawn = []
     for index, row in enumerate(rows):
-        amount, score = getattr(row, cost.name), row.scores.get(metric)
+        amount, score = getattr(row, cost.name), row.scores.get(metric.name)
         if amount is not None and amount > 0 and score is not None and math.isfinite(score.value + amount):
             drawn.append((index, float(amount), score))
     eligible = [place for place in drawn if rows[place[0]].evidence != "published" and not rows[place[0]].floor]
@@ -55,7 +56,9 @@ def points(rows: Sequence[Row], metric: str, cost: Cost) -> list[Point]:
 
     def beaten(amount: float, value: float) -> bool:
         return any(
-            sign * other <= sign * amount and score.value >= value and (other, score.value) != (amount, value)
+            sign * other <= sign * amount
+            and metric.best_first(score.value) <= metric.best_first(value)
+            and (other, score.value) != (amount, value)
             for _, other, score in eligible
         )
 

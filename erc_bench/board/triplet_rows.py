@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset
-from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
+from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.protocols.triplet import (
     PROTOCOL,
     TRIPLETS_FILE,
@@ -22,9 +22,11 @@ from erc_bench.protocols.triplet import (
 from erc_bench.records.groups import RunGroup, check_run, source_of, titles
 from erc_bench.records.record import EMBEDDINGS_FILE
 from erc_bench.scoring import metrics
+from erc_bench.scoring.catalogue import HALF_TIES, METRICS, MICRO_F1, TIE_RATE, headline
+from erc_bench.scoring.metric import Metric
 
 SUBSET = "all"
-HALF_TIES = "_half_ties"
+RANKING = MICRO_F1
 DEGENERATE_TIE_RATE = 0.5
 DEGENERATE = "degenerate"
 CONTROL_SOURCE = "computed by the protocol"
@@ -55,8 +57,21 @@ def triplet_section(groups: Sequence[RunGroup], dataset: Dataset) -> Section | N
     noise, constant = noise_counts(gold, dataset.labels), constant_counts(gold, dataset.labels)
     rows.append(_row("Gaussian noise", [noise], dataset, system="", summary="Control: vectors without information"))
     rows.append(_row("constant vector", [constant], dataset, system="", summary="Control: every triplet is a tie"))
-    rows.sort(key=lambda row: (row.floor, DEGENERATE in row.flags, -row.scores["micro_f1"].value, row.title))
-    return Section(dataset.name, PROTOCOL, SUBSET, len(dataset.test), len(gold), tuple(rows))
+    rows.sort(
+        key=lambda row: (
+            row.floor,
+            DEGENERATE in row.flags,
+            RANKING.best_first(row.scores[RANKING.name].value),
+            row.title,
+        )
+    )
+    return Section(dataset.name, PROTOCOL, SUBSET, len(dataset.test), len(gold), tuple(rows), metrics=columns())
+
+
+def columns() -> tuple[Metric, ...]:
+    """What stands in the tables: scores as published, with ties counted half, and the share of ties."""
+    published = headline(RANKING)
+    return (*published, *map(HALF_TIES.of, published), TIE_RATE)
 
 
 def _embeds(group: RunGroup) -> bool:
@@ -89,12 +104,14 @@ def _row(
 ) -> Row:
     labels = dataset.labels
     values: dict[str, Score] = {}
-    for ties, suffix in (("published", ""), ("half", HALF_TIES)):
-        each = [triplet_scores(found, labels, "half" if ties == "half" else "published") for found in counts]
-        for name in HEADLINE if suffix else metrics.METRICS:
-            values[name + suffix] = _score(np.concatenate([scores[name] for scores in each]))
+    published = [triplet_scores(found, labels) for found in counts]
+    for name in METRICS:
+        values[name] = _score(np.concatenate([scores[name] for scores in published]))
+    half = [triplet_scores(found, labels, "half") for found in counts]
+    for metric in headline(RANKING):
+        values[HALF_TIES.of(metric).name] = _score(np.concatenate([scores[metric.name] for scores in half]))
     tie_rate = float(np.mean([found.tie_rate for found in counts]))
-    values["tie_rate"] = Score(tie_rate)
+    values[TIE_RATE.name] = Score(tie_rate)
     confusion = np.asarray(sum(found.confusions().sum(axis=0) for found in counts), np.int64)
     record = group.record if group else None
     return Row(

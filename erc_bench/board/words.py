@@ -8,23 +8,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-METRIC_NAMES = {
-    "micro_f1": "Micro F1",
-    "macro_f1": "Macro F1",
-    "mcc": "MCC",
-    "macro_f1_all": "Macro F1, all labels",
-    "weighted_f1_all": "Weighted F1, all labels",
-    "accuracy": "Accuracy",
-    "unusable_rate": "Unusable answers",
-    "micro_f1_half_ties": "Micro F1, ties half",
-    "macro_f1_half_ties": "Macro F1, ties half",
-    "mcc_half_ties": "MCC, ties half",
-    "withheld_f1": "F1 of the withheld label",
-    "withheld_f1_corrected": "F1 of the withheld label, corrected",
-    "micro_f1_corrected": "Micro F1, corrected",
-    "macro_f1_corrected": "Macro F1, corrected",
-    "tie_rate": "Ties",
-}
+from erc_bench.scoring.metric import MISSING as MISSING
+
 PROTOCOL_MEANINGS = {
     "utterance": "Every test utterance counts.",
     "last-turn": "Only the last utterance of each test dialogue counts, as in the paper’s language-model rows.",
@@ -39,28 +24,12 @@ SUBSET_MEANINGS = {
     "all": "All test dialogues.",
     "unseen": "Only test dialogues that do not stand word for word in the training split.",
 }
-MISSING = "–"
 _URL = re.compile(r"https?://[^\s<>\"'\\^`{|}]+", re.IGNORECASE)
-
-
-def metric_name(metric: str) -> str:
-    """A metric as a heading; names this module does not know are spelled out from their identifier."""
-    return METRIC_NAMES.get(metric) or metric.replace("_", " ").capitalize().replace(" f1", " F1")
 
 
 def section_id(dataset: str, protocol: str, subset: str) -> str:
     """An id of a section for anchors and file names: lower-case letters, digits and hyphens."""
     return "-".join(re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") or "x" for part in (dataset, protocol, subset))
-
-
-def score_text(metric: str, value: float | None) -> str:
-    """A score in its unit: percent with two decimals, MCC with three, a share as percent with one."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    if metric in ("unusable_rate", "tie_rate"):
-        return f"{100 * value:.1f}%"
-    text = f"{value:.3f}" if metric.startswith("mcc") else f"{value:.2f}"
-    return text.replace("-", "−")
 
 
 def count_text(value: float | None) -> str:

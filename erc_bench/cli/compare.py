@@ -27,7 +27,9 @@ others you may make; the ranks of the board are."""
 @click.command(epilog=EPILOG)
 @click.argument("a")
 @click.argument("b")
-@click.option("--metric", default="micro_f1", show_default=True, metavar="NAME", help="micro_f1, macro_f1, mcc, …")
+@click.option(
+    "--metric", metavar="NAME", help="micro_f1, macro_f1, mcc, …  [default: the metric that ranks the dataset]"
+)
 @click.option(
     "--protocol",
     metavar="NAME",
@@ -41,7 +43,7 @@ others you may make; the ranks of the board are."""
 def compare(
     a: str,
     b: str,
-    metric: str,
+    metric: str | None,
     protocol: str | None,
     subset: str,
     dataset_name: str | None,
@@ -70,9 +72,9 @@ def _content(pair: Pair, dataset: str) -> dict[str, Any]:
         "protocol": pair.protocol,
         "subset": pair.subset,
         "dialogues": pair.estimates[0].dialogues,
-        "metric": found.metric,
+        "metric": found.metric.name,
         **{
-            name: {"title": side.title, "seeds": estimate.seeds, "score": estimate.score[found.metric]}
+            name: {"title": side.title, "seeds": estimate.seeds, "score": estimate.score[found.metric.name]}
             for name, side, estimate in (("a", pair.a, pair.estimates[0]), ("b", pair.b, pair.estimates[1]))
         },
         "difference": found.difference,
@@ -91,31 +93,26 @@ def _differ(pair: Pair) -> bool:
 
 
 def _lines(pair: Pair, dataset: str) -> list[str]:
-    from erc_bench.board.words import metric_name, score_text
     from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
     from erc_bench.scoring.significance import ALPHA, POWER
 
     found, metric = pair.comparison, pair.comparison.metric
-    name = metric_name(metric)
 
     def signed(value: float) -> str:
-        text = score_text(metric, value)
+        text = metric.text(value)
         return text if value < 0 else f"+{text}"
 
     def described(title: str, score: float, seeds: int, low: float, high: float) -> str:
         runs = f", mean of {seeds} seeds" if seeds > 1 else ""
-        return (
-            f"{title}: {name} {score_text(metric, score)} [{score_text(metric, low)}, {score_text(metric, high)}]{runs}"
-        )
+        return f"{title}: {metric.heading} {metric.text(score)} [{metric.text(low)}, {metric.text(high)}]{runs}"
 
     rows = [
-        described(side.title, estimate.score[metric], estimate.seeds, *estimate.interval(metric))
+        described(side.title, estimate.score[metric.name], estimate.seeds, *estimate.interval(metric.name))
         for side, estimate in ((pair.a, pair.estimates[0]), (pair.b, pair.estimates[1]))
     ]
     if _differ(pair):
-        better, worse = (pair.a, pair.b) if found.difference > 0 else (pair.b, pair.a)
-        how = "higher" if metric == "unusable_rate" else "better"
-        verdict = f"{better.title} is {how} than {worse.title} (p at most {ALPHA:g})."
+        better, worse = (pair.a, pair.b) if found.first_is_better else (pair.b, pair.a)
+        verdict = f"{better.title} is better than {worse.title} (p at most {ALPHA:g})."
     else:
         verdict = (
             f"The two cannot be told apart on these {pair.estimates[0].dialogues:,} dialogues (p above {ALPHA:g}): that is "
@@ -130,7 +127,7 @@ def _lines(pair: Pair, dataset: str) -> list[str]:
         f"{signed(found.interval.high)}], p = {_p_text(found.p_value)}",
         verdict,
         f"The smallest true difference between two such rows that this test set would show in {POWER:.0%} of cases: "
-        f"{score_text(metric, found.detectable)}.",
+        f"{metric.text(found.detectable)}.",
     ]
 
 

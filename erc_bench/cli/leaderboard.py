@@ -35,6 +35,7 @@ copied from papers and never ranked."""
     metavar="LIST",
     help="Files to write: md, csv, html, latex, and png and svg for pictures, separated by commas.",
 )
+@click.option("--rank-by", metavar="METRIC", help="Rank rows by this metric.  [default: the metric of the dataset]")
 @options.data_dir
 @options.as_json
 def leaderboard(
@@ -43,6 +44,7 @@ def leaderboard(
     dataset: str | None,
     protocol: str | None,
     formats: str,
+    rank_by: str | None,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -52,7 +54,12 @@ def leaderboard(
 
     names = parse_formats(formats)
     found = build_boards(
-        results_dir, dataset=dataset, protocol=protocol, data_dir=data_dir, progress=default_progress()
+        results_dir,
+        dataset=dataset,
+        protocol=protocol,
+        data_dir=data_dir,
+        rank_by=rank_by,
+        progress=default_progress(),
     )
     paths = write_boards(found.boards, output_dir or results_dir, names)
     if as_json:

@@ -154,12 +154,13 @@ def run(
 
 
 def _print(outcome: RunOutcome) -> None:
+    from erc_bench.scoring.catalogue import in_words
+
     record = outcome.run.record
-    scores = record.scores
     state = "already complete" if outcome.already_complete else "complete"
     click.echo(
-        f"{record.title} on {record.dataset}, seed {record.seed}: micro F1 {scores['micro_f1']:.2f}, "
-        f"macro F1 {scores['macro_f1']:.2f}, MCC {scores['mcc']:.3f} ({state}, {outcome.run.folder})"
+        f"{record.title} on {record.dataset}, seed {record.seed}: {in_words(record.dataset, record.scores)} "
+        f"({state}, {outcome.run.folder})"
     )
 
 

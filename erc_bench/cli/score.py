@@ -65,6 +65,7 @@ def score(
     """Turn predictions made elsewhere (FILE, JSONL or CSV) into a run record and print its scores."""
     from erc_bench.data import load_dataset
     from erc_bench.running.import_predictions import Scoring, check_name, import_predictions
+    from erc_bench.scoring.catalogue import UNUSABLE_RATE, in_words
 
     check_name(name)
     dataset = load_dataset(dataset_name, data_dir=data_dir)
@@ -76,10 +77,10 @@ def score(
             json.dumps({"folder": str(run.folder), **record.model_dump(mode="json")}, indent=2, ensure_ascii=False)
         )
         return
-    scores = record.scores
-    unusable = f", {scores['unusable_rate']:.1%} unusable" if scores["unusable_rate"] else ""
+    share = record.scores.get(UNUSABLE_RATE.name)
+    unusable = f", {UNUSABLE_RATE.text(share)} unusable" if share else ""
     click.echo(
-        f"{record.title} on {record.dataset}, seed {record.seed}: micro F1 {scores['micro_f1']:.2f}, "
-        f"macro F1 {scores['macro_f1']:.2f}, MCC {scores['mcc']:.3f}{unusable} ({record.predictions:,} predictions)"
+        f"{record.title} on {record.dataset}, seed {record.seed}: {in_words(record.dataset, record.scores)}{unusable} "
+        f"({record.predictions:,} predictions)"
     )
     click.echo(f"wrote {run.folder}", err=True)

@@ -14,7 +14,7 @@ from erc_bench.records.groups import RunGroup, check_run, group_runs, titles
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import RUN_FILE, Run, find_runs, read_record
 from erc_bench.scoring.bootstrap import Estimate, estimate, resample_weights
-from erc_bench.scoring.metrics import METRICS
+from erc_bench.scoring.catalogue import METRICS, ranking_metric
 from erc_bench.scoring.significance import Comparison, compare
 
 
@@ -95,9 +95,9 @@ def default_protocol(a: Side, b: Side) -> str:
 
 
 def compare_sides(
-    a: Side, b: Side, dataset: Dataset, *, protocol: str, subset: str = "all", metric: str = "micro_f1"
+    a: Side, b: Side, dataset: Dataset, *, protocol: str, subset: str = "all", metric: str | None = None
 ) -> Pair:
-    """Test A against B on the same resamples of dialogues.
+    """Test A against B on the same resamples of dialogues, by default on the metric that ranks the dataset.
 
     Raises
     ------
@@ -108,8 +108,9 @@ def compare_sides(
     DataCorruptError
         A run made on other data, or whose predictions were altered.
     """
+    chosen = metric or ranking_metric(dataset.name).name
     for kind, name, known in (
-        ("metric", metric, METRICS),
+        ("metric", chosen, METRICS),
         ("protocol", protocol, PROTOCOLS),
         ("subset", subset, SUBSETS),
     ):
@@ -130,4 +131,6 @@ def compare_sides(
             check_run(run, dataset)
             confusions.append(run_confusions(dataset, part, read_predictions(run.folder)))
         estimates.append(estimate(confusions, dataset.labels, weights))
-    return Pair(a, b, protocol, subset, (estimates[0], estimates[1]), compare(estimates[0], estimates[1], metric))
+    return Pair(
+        a, b, protocol, subset, (estimates[0], estimates[1]), compare(estimates[0], estimates[1], METRICS[chosen])
+    )

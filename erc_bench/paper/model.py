@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from erc_bench.board.words import MISSING, score_text
+from erc_bench.board.words import MISSING
 from erc_bench.paper.measure import Scored, Value
+from erc_bench.scoring.metric import CORRELATION, PERCENT
 
 Unit = Literal["percent", "mcc", "share", "count", "text"]
 
@@ -80,7 +81,7 @@ def number_text(value: float, unit: Unit) -> str:
         return f"{value:,.0f}"
     if unit == "share":
         return f"{value:.3f}"
-    return score_text("mcc" if unit == "mcc" else "micro_f1", value)
+    return (CORRELATION if unit == "mcc" else PERCENT).text(value)
 
 
 def scored_line(

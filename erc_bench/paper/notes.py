@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from erc_bench.board.published import PublishedResult
-from erc_bench.board.words import score_text
 from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
 from erc_bench.paper.measure import Measurements, of_matrix
 from erc_bench.paper.published import PaperTables, ScoreName, paper_tables
 from erc_bench.scoring import metrics
+from erc_bench.scoring.metric import CORRELATION
 
 TRUNCATED_AT = 15
 
@@ -101,7 +101,7 @@ def _mcc_of_7b(tables: PaperTables) -> str:
 
 def _ten_runs(tables: PaperTables, name: str) -> str:
     found = tables.ten_run_mcc[name]
-    return f"{score_text('mcc', found.mean)} ± {score_text('mcc', found.deviation)}"
+    return f"{CORRELATION.text(found.mean)} ± {CORRELATION.text(found.deviation)}"
 
 
 def table_3(dataset: Dataset) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.scoring.bootstrap import Estimate
-
-HEADLINE = ("micro_f1", "macro_f1", "mcc")
+from erc_bench.scoring.catalogue import METRICS, headline
+from erc_bench.scoring.metric import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Score:
 class Row:
     """One line of the board, measured or published.
 
-    `rank` is empty for what is not ranked. `scores` maps metric names of `erc_bench.scoring.metrics.METRICS` to their
+    `rank` is empty for what is not ranked. `scores` maps names of metrics (`erc_bench.scoring.catalogue`) to their
     score; published rows have only what their source reports. `confusion` sums the seeds, (labels, labels + 1).
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
     `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number
@@ -62,7 +62,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One protocol and subset of a dataset: its rows, best first, and what they were computed on."""
+    """One protocol and subset of a dataset: its rows, best first, and what they were computed on.
+
+    `metrics` are the columns of its tables, the one that orders the rows first.
+    """
 
     dataset: str
     protocol: str
@@ -71,3 +74,9 @@ class Section:
     utterances: int
     rows: tuple[Row, ...]
     estimates: dict[str, Estimate] = field(default_factory=dict)
+    metrics: tuple[Metric, ...] = field(default_factory=headline)
+
+    @property
+    def drawn(self) -> tuple[Metric, ...]:
+        """The columns that pictures show: those that every protocol has."""
+        return tuple(metric for metric in self.metrics if metric.name in METRICS)

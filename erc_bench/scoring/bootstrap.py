@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import LabelSet
-from erc_bench.scoring.metrics import METRICS, margins, scores_of_margins
+from erc_bench.scoring.catalogue import METRICS
+from erc_bench.scoring.metrics import margins, scores_of_margins
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -190,8 +191,8 @@ def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: NDArr
         deviation={name: float(by_seed[name].std(ddof=1)) for name in METRICS} if seeds > 1 else None,
         seed_variance={name: own[name] / seeds for name in METRICS},
         replicates={
-            name: np.clip(resampled[name].mean(axis=1) + drawn @ _rescaled(by_seed[name], own[name]), *limits)
-            for name, limits in METRICS.items()
+            name: np.clip(resampled[name].mean(axis=1) + drawn @ _rescaled(by_seed[name], own[name]), *metric.limits)
+            for name, metric in METRICS.items()
         },
         leave_one_out={name: without[name].mean(axis=1) for name in METRICS},
         seeds=seeds,

@@ -10,7 +10,7 @@ answer is always wrong and never neutral. `unusable_as_neutral` gives the other 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,8 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.domain import LabelSet
 from erc_bench.errors import DataError
-
-# Every score with its lowest and highest possible value, which also tell its unit.
-METRICS: Mapping[str, tuple[float, float]] = {
-    "micro_f1": (0, 100),
-    "macro_f1": (0, 100),
-    "mcc": (-1, 1),
-    "macro_f1_all": (0, 100),
-    "weighted_f1_all": (0, 100),
-    "accuracy": (0, 100),
-    "unusable_rate": (0, 1),
-}
+from erc_bench.scoring.catalogue import METRICS
+from erc_bench.scoring.metric import Margins, ratio
 
 
 def label_indices(names: Sequence[str], labels: LabelSet, *, what: str = "a gold label") -> NDArray[np.intp]:
@@ -92,56 +83,29 @@ def margins(confusions: NDArray[Any]) -> NDArray[Any]:
 
 
 def scores(confusions: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
-    """All scores of confusion matrices (..., K, K + 1), each of shape (...).
+    """Every metric of `erc_bench.scoring.catalogue.METRICS` of confusion matrices (..., K, K + 1), each of shape (...).
 
-    `micro_f1` and `macro_f1` run over the emotions: the neutral label is left out of the labels, and never out of
-    the utterances. `macro_f1_all` and `weighted_f1_all` run over all K labels. These and `accuracy` are percents.
-    `mcc` (-1..1) runs over all labels and the unusable class (Gorodkin 2004, as in scikit-learn).
-    `unusable_rate` is a share (0..1). A ratio without a denominator is 0, as in scikit-learn: the F1 of a label
-    that is neither gold nor predicted, the MCC of one predicted class, every score of an empty matrix.
+    The neutral label is left out of the emotions, and never out of the utterances. A ratio without a denominator is 0,
+    as in scikit-learn: the F1 of a label that is neither gold nor predicted, the MCC of one predicted class, every
+    score of an empty matrix.
     """
     return scores_of_margins(margins(confusions), labels)
 
 
 def scores_of_margins(columns: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
     """`scores` from margins (..., 3K + 1), each of shape (...)."""
-    hits, gold, predicted = split_margins(columns, len(labels))
-    total = gold.sum(axis=-1)
-    f1 = 100 * _ratio(2 * hits, gold + predicted[..., :-1])
-    emotions = [labels.index(name) for name in labels.emotions]
-    emotion_total = gold[..., emotions].sum(axis=-1) + predicted[..., emotions].sum(axis=-1)
-    correct = hits.sum(axis=-1)
-    covariance = correct * total - (gold * predicted[..., :-1]).sum(axis=-1)
-    gold_variance = total**2 - (gold**2).sum(axis=-1)
-    predicted_variance = total**2 - (predicted**2).sum(axis=-1)
-    return {
-        "micro_f1": 100 * _ratio(2 * hits[..., emotions].sum(axis=-1), emotion_total),
-        "macro_f1": f1[..., emotions].mean(axis=-1),
-        # The product of two rounded roots can be smaller than the covariance by its last digit.
-        "mcc": np.clip(_ratio(covariance, np.sqrt(gold_variance) * np.sqrt(predicted_variance)), -1, 1),
-        "macro_f1_all": f1.mean(axis=-1),
-        "weighted_f1_all": _ratio((f1 * gold).sum(axis=-1), total),
-        "accuracy": 100 * _ratio(correct, total),
-        "unusable_rate": _ratio(predicted[..., -1], total),
-    }
-
-
-def split_margins(
-    columns: NDArray[Any], size: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Hits (..., K), gold counts (..., K) and predicted counts (..., K + 1) as float64."""
-    values = columns.astype(np.float64)
-    return values[..., :size], values[..., size : 2 * size], values[..., 2 * size :]
+    counts = Margins.of(columns, labels)
+    return {name: metric.of(counts) for name, metric in METRICS.items() if metric.of is not None}
 
 
 def per_label(confusion: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
     """`precision`, `recall`, `f1` (percent) and `support` (utterances) of every label, each of shape (..., K)."""
-    hits, gold, predicted = split_margins(margins(confusion), len(labels))
+    counts = Margins.of(margins(confusion), labels)
     return {
-        "precision": 100 * _ratio(hits, predicted[..., :-1]),
-        "recall": 100 * _ratio(hits, gold),
-        "f1": 100 * _ratio(2 * hits, gold + predicted[..., :-1]),
-        "support": gold,
+        "precision": 100 * ratio(counts.hits, counts.predicted[..., :-1]),
+        "recall": 100 * ratio(counts.hits, counts.gold),
+        "f1": counts.f1,
+        "support": counts.gold,
     }
 
 
@@ -166,8 +130,3 @@ def unusable_as_neutral(confusions: NDArray[np.int64], labels: LabelSet) -> NDAr
     folded[..., labels.index(labels.neutral)] += folded[..., -1]
     folded[..., -1] = 0
     return folded
-
-
-def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
-    shape = np.broadcast_shapes(numerator.shape, denominator.shape)
-    return np.divide(numerator, denominator, out=np.zeros(shape), where=denominator > 0)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.scoring.bootstrap import Estimate, Interval, Sampling, student_quantile
+from erc_bench.scoring.catalogue import MICRO_F1
+from erc_bench.scoring.metric import Metric
 
 ALPHA = 0.05
 POWER = 0.80
@@ -25,15 +27,20 @@ class Comparison:
     test finds in 80% of test sets of this size, at the 5% level.
     """
 
-    metric: str
+    metric: Metric
     difference: float
     interval: Interval
     standard_error: float
     p_value: float
     detectable: float
 
+    @property
+    def first_is_better(self) -> bool:
+        """Whether the difference, if there is one, is in favour of row A."""
+        return self.difference > 0 if self.metric.higher_is_better else self.difference < 0
 
-def compare(a: Estimate, b: Estimate, metric: str = "micro_f1") -> Comparison:
+
+def compare(a: Estimate, b: Estimate, metric: Metric = MICRO_F1) -> Comparison:
     """Test whether two rows differ, dialogue by dialogue.
 
     The difference over its bootstrap standard error is referred to Student's t distribution. This tests whether
@@ -46,9 +53,9 @@ def compare(a: Estimate, b: Estimate, metric: str = "micro_f1") -> Comparison:
     ValueError
         Rows that were not resampled with the same weights.
     """
-    if a.replicates[metric].shape != b.replicates[metric].shape or a.dialogues != b.dialogues:
+    if a.replicates[metric.name].shape != b.replicates[metric.name].shape or a.dialogues != b.dialogues:
         raise ValueError("rows must be resampled with the same weights to be compared: estimate both with one array")
-    one, other = a.sampling(metric), b.sampling(metric)
+    one, other = a.sampling(metric.name), b.sampling(metric.name)
     paired = Sampling(
         one.value - other.value,
         one.replicates - other.replicates,
@@ -86,7 +93,7 @@ def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
     return adjusted
 
 
-def ranks(rows: Sequence[Estimate], metric: str = "micro_f1", *, alpha: float = ALPHA) -> list[str]:
+def ranks(rows: Sequence[Estimate], metric: Metric = MICRO_F1, *, alpha: float = ALPHA) -> list[str]:
     """The rank of every row, in the order given: "2", or "1-3" where rows cannot be told apart."""
     count = len(rows)
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
@@ -96,7 +103,7 @@ def ranks(rows: Sequence[Estimate], metric: str = "micro_f1", *, alpha: float = 
     worse = [0] * count
     for (i, j), comparison, p_value in zip(pairs, comparisons, adjusted, strict=True):
         if p_value <= alpha:
-            winner, loser = (i, j) if comparison.difference > 0 else (j, i)
+            winner, loser = (i, j) if comparison.first_is_better else (j, i)
             better[loser] += 1
             worse[winner] += 1
     bounds = [(1 + better[row], count - worse[row]) for row in range(count)]

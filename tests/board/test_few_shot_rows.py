@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from erc_bench.board.build import measured_board, rendered
 from erc_bench.board.few_shot_rows import CHANCE, few_shot_sections
-from erc_bench.board.formats.csv_file import COLUMNS, every_value, values
+from erc_bench.board.formats.csv_file import columns, every_value, values
 from erc_bench.board.rows import sections
 from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset
 from erc_bench.errors import DataCorruptError
@@ -178,7 +178,7 @@ def test_both_readings_are_on_the_page_and_in_json(few_shot_run: Any, sample: Da
     assert found["withheld_f1_corrected"] == score.value == 100
     assert found["withheld_f1_corrected_low"] == score.low
     assert found["withheld_f1_low"] < found["withheld_f1"] < found["withheld_f1_high"]
-    assert tuple(values(board.sections[0].rows[0])) == COLUMNS
+    assert tuple(values(board.sections[0].rows[0])) == columns()
 
 
 def test_precision_and_recall_are_those_of_the_withheld_label(

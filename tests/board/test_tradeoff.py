@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from erc_bench.board.formats.chart import chart
 from erc_bench.board.tradeoff import COSTS, linear_ticks, log_ticks, points
 from erc_bench.protocols.rows import Row, Score
+from erc_bench.scoring.catalogue import MICRO_F1
 
 PARAMETERS, SPEED = COSTS
 
@@ -28,7 +29,7 @@ def row(parameters: int | None, micro: float, **fields: Any) -> Row:
 
 
 def front(rows: list[Row]) -> list[int]:
-    return [point.index for point in points(rows, "micro_f1", PARAMETERS) if point.front]
+    return [point.index for point in points(rows, MICRO_F1, PARAMETERS) if point.front]
 
 
 def test_front_is_cheaper_or_better() -> None:
@@ -37,7 +38,7 @@ def test_front_is_cheaper_or_better() -> None:
 
 def test_speed_counts_the_other_way() -> None:
     rows = [row(None, score, utterances_per_second=speed) for speed, score in ((10, 50), (20, 40), (5, 45))]
-    assert [point.front for point in points(rows, "micro_f1", SPEED)] == [True, True, False]
+    assert [point.front for point in points(rows, MICRO_F1, SPEED)] == [True, True, False]
 
 
 def test_equal_rows_share_the_front() -> None:
@@ -46,13 +47,13 @@ def test_equal_rows_share_the_front() -> None:
 
 def test_published_rows_and_floors_are_drawn_but_neither_on_the_front_nor_in_its_way() -> None:
     rows = [row(10, 50), row(1, 99, evidence="published"), row(1, 99, floor=True), row(None, 99), row(0, 99)]
-    found = points(rows, "micro_f1", PARAMETERS)
+    found = points(rows, MICRO_F1, PARAMETERS)
     assert [(point.index, point.front) for point in found] == [(0, True), (1, False), (2, False)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 50)), min_size=1, max_size=12))
 def test_no_two_rows_of_a_front_beat_each_other_and_every_other_row_is_beaten(places: list[tuple[int, int]]) -> None:
-    found = points([row(cost, score) for cost, score in places], "micro_f1", PARAMETERS)
+    found = points([row(cost, score) for cost, score in places], MICRO_F1, PARAMETERS)
     on = [point for point in found if point.front]
     assert on
     for a, b in itertools.permutations(on, 2):
@@ -85,7 +86,7 @@ def test_log_ticks_are_powers_of_ten_or_finer_where_few() -> None:
 
 def test_labels_cover_no_point_and_stay_inside() -> None:
     rows = [row(10 ** (3 + n % 5), 40 + n, title=f"a system with a long name {n}") for n in range(20)]
-    drawn = chart(rows, "micro_f1", PARAMETERS)
+    drawn = chart(rows, MICRO_F1, PARAMETERS)
     assert len(drawn.marks) == 20
     labelled = [mark for mark in drawn.marks if mark.label]
     assert labelled
@@ -93,7 +94,7 @@ def test_labels_cover_no_point_and_stay_inside() -> None:
 
 
 def test_one_point_alone_can_be_drawn() -> None:
-    drawn = chart([row(1000, 50)], "micro_f1", PARAMETERS)
+    drawn = chart([row(1000, 50)], MICRO_F1, PARAMETERS)
     assert len(drawn.marks) == 1
     assert drawn.marks[0].front
     assert len(drawn.x_ticks) >= 1
@@ -101,4 +102,4 @@ def test_one_point_alone_can_be_drawn() -> None:
 
 
 def test_rows_without_cost_are_named() -> None:
-    assert chart([row(None, 50, title="lookup")], "micro_f1", PARAMETERS).without == ["lookup"]
+    assert chart([row(None, 50, title="lookup")], MICRO_F1, PARAMETERS).without == ["lookup"]

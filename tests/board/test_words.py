@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from erc_bench.board.words import Piece, count_text, duration_text, linked, metric_name, score_text, section_id
+from erc_bench.board.words import Piece, count_text, duration_text, linked, section_id
 
 
 @pytest.mark.parametrize(
@@ -32,17 +32,6 @@ def test_counts_have_three_digits(value: float | None, text: str) -> None:
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration_text(seconds) == text
-
-
-def test_scores_have_the_decimals_of_their_unit() -> None:
-    assert score_text("micro_f1", 57.749) == "57.75"
-    assert score_text("mcc", -0.0151) == "−0.015"
-    assert score_text("unusable_rate", 0.1234) == "12.3%"
-    assert score_text("micro_f1", math.inf) == "–"
-
-
-def test_unknown_metrics_are_spelled_out() -> None:
-    assert metric_name("macro_f1_ties_half") == "Macro F1 ties half"
 
 
 def test_section_ids_are_safe_in_anchors_and_file_names() -> None:

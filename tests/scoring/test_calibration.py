@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.domain import DAILYDIALOG_LABELS
 from erc_bench.scoring.bootstrap import estimate, resample_weights
-from erc_bench.scoring.metrics import METRICS, scores
+from erc_bench.scoring.catalogue import METRICS
+from erc_bench.scoring.metrics import scores
 from erc_bench.scoring.significance import ALPHA, compare, ranks
 
 LABELS = DAILYDIALOG_LABELS
@@ -98,13 +99,13 @@ def calibration() -> Calibration:
         )
         for name in METRICS:
             low, high = row.interval(name)
-            real = compare(row, better, name)
+            real = compare(row, better, METRICS[name])
             sums["covered"][name] += low <= truth_a[name] <= high
             gap = truth_a[name] - truth_c[name]
             sums["difference_covered"][name] += real.interval.low <= gap <= real.interval.high
             sums["difference_found"][name] += real.p_value <= ALPHA
             sums["gap_by_detectable"][name] += abs(gap) / real.detectable
-            sums["false_positive"][name] += compare(one, other, name).p_value <= ALPHA
+            sums["false_positive"][name] += compare(one, other, METRICS[name]).p_value <= ALPHA
     return Calibration(
         **{part: {name: total / TEST_SETS for name, total in by_name.items()} for part, by_name in sums.items()}
     )
@@ -166,7 +167,7 @@ def seed_calibration() -> SeedCalibration:
         for name in METRICS:
             low, high = one.interval(name)
             sums["covered"][name] += low <= expected[name] <= high
-            sums["false_positive"][name] += compare(one, other, name).p_value <= ALPHA
+            sums["false_positive"][name] += compare(one, other, METRICS[name]).p_value <= ALPHA
     return SeedCalibration(
         **{part: {name: total / SEED_TEST_SETS for name, total in by_name.items()} for part, by_name in sums.items()}
     )

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, LabelSet
 from erc_bench.errors import DataError
 from erc_bench.protocols.views import dialogue_confusions, view
+from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import (
-    METRICS,
     confusion_counts,
     mean_per_label,
     per_label,
@@ -66,7 +66,7 @@ def test_scores_equal_scikit_learn(pairs: Pairs) -> None:
         reference(gold, predicted, SMALL), abs=1e-9
     )
     assert set(found) == set(METRICS)
-    assert all(low <= found[name] <= high for name, (low, high) in METRICS.items())
+    assert all(metric.limits[0] <= found[name] <= metric.limits[1] for name, metric in METRICS.items())
 
 
 def test_scores_equal_scikit_learn_on_many_utterances() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.domain import DAILYDIALOG_LABELS
 from erc_bench.scoring.bootstrap import Estimate, estimate, resample_weights
+from erc_bench.scoring.catalogue import METRICS, MICRO_F1
 from erc_bench.scoring.significance import compare, holm, ranks
 
 LABELS = DAILYDIALOG_LABELS
@@ -34,7 +35,7 @@ def row(right: float, *seeds: int) -> Estimate:
 
 def test_a_clear_difference_is_significant() -> None:
     found = compare(row(0.8, 1), row(0.6, 2))
-    assert found.metric == "micro_f1"
+    assert found.metric is MICRO_F1
     assert found.difference == pytest.approx(20, abs=4)
     assert found.p_value < 1e-6
     assert 0 < found.interval.low < found.difference < found.interval.high
@@ -42,7 +43,7 @@ def test_a_clear_difference_is_significant() -> None:
 
 def test_exchanging_the_rows_exchanges_the_sign_only() -> None:
     a, b = row(0.7, 1, 2), row(0.68, 3, 4)
-    there, back = compare(a, b, "mcc"), compare(b, a, "mcc")
+    there, back = compare(a, b, METRICS["mcc"]), compare(b, a, METRICS["mcc"])
     assert there.difference == -back.difference
     assert there.p_value == pytest.approx(back.p_value)
     assert there.interval == pytest.approx((-back.interval.high, -back.interval.low))
@@ -114,7 +115,7 @@ def test_holm_never_lowers_a_p_value_nor_changes_the_order(values: list[float]) 
 def test_ranks_say_which_rows_cannot_be_told_apart() -> None:
     rows = [row(0.6, 1), row(0.9, 2), row(0.7, 3), row(0.7, 4)]
     assert ranks(rows) == ["4", "1", "2-3", "2-3"]
-    assert ranks(rows, "mcc") == ["4", "1", "2-3", "2-3"]
+    assert ranks(rows, METRICS["mcc"]) == ["4", "1", "2-3", "2-3"]
 
 
 def test_overlapping_groups_overlap_in_their_ranks() -> None:

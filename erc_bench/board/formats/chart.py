@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from erc_bench.board.tradeoff import Cost, Point, linear_ticks, log_ticks, points
-from erc_bench.board.words import count_text, metric_name, score_text
+from erc_bench.board.words import count_text
 from erc_bench.protocols.rows import Row
+from erc_bench.scoring.metric import Metric
 
 WIDTH, HEIGHT = 600, 360
 LEFT, RIGHT, TOP, BOTTOM = 44, 16, 14, 44
@@ -48,8 +49,7 @@ class Mark:
 class Chart:
     """One picture; without marks there is nothing to draw. `without` are titles of rows that lack a number."""
 
-    metric: str
-    metric_label: str
+    metric: Metric
     cost: Cost
     x_ticks: list[Tick]
     y_ticks: list[Tick]
@@ -59,13 +59,13 @@ class Chart:
     without: list[str]
 
 
-def chart(rows: Sequence[Row], metric: str, cost: Cost) -> Chart:
+def chart(rows: Sequence[Row], metric: Metric, cost: Cost) -> Chart:
     """Lay out the rows of a section: cost on a logarithmic axis, score with its interval, the front as a line."""
     drawn = points(rows, metric, cost)
     shown = {point.index for point in drawn}
-    without = [row.title for index, row in enumerate(rows) if index not in shown and metric in row.scores]
+    without = [row.title for index, row in enumerate(rows) if index not in shown and metric.name in row.scores]
     if not drawn:
-        return Chart(metric, metric_name(metric), cost, [], [], [], "", [], without)
+        return Chart(metric, cost, [], [], [], "", [], without)
     costs = [point.cost for point in drawn]
     first, last = min(costs) / 1.6, max(costs) * 1.6
     bounds = [v for p in drawn for v in (p.low, p.score, p.high) if v is not None]
@@ -78,7 +78,10 @@ def chart(rows: Sequence[Row], metric: str, cost: Cost) -> Chart:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (score - y_values[0]) / (y_values[-1] - y_values[0])
 
     front = sorted((point for point in drawn if point.front), key=lambda point: point.cost)
-    placed = [(point, x(point.cost), y(point.score)) for point in drawn]
+    placed = [
+        (point, x(point.cost), y(point.score))
+        for point in sorted(drawn, key=lambda point: (not point.front, metric.best_first(point.score)))
+    ]
     labels = _labels(rows, placed, less_is_better=cost.less_is_better)
     marks = []
     for point in sorted(drawn, key=lambda point: (point.cost, point.index)):
@@ -101,15 +104,14 @@ def chart(rows: Sequence[Row], metric: str, cost: Cost) -> Chart:
         )
     return Chart(
         metric=metric,
-        metric_label=metric_name(metric),
         cost=cost,
         x_ticks=[Tick(_at(x(value)), count_text(value)) for value in log_ticks(first, last)],
         y_ticks=[Tick(_at(y(value)), f"{value:g}".replace("-", "−")) for value in y_values],
         marks=marks,
         line=" ".join(f"{_at(x(point.cost))},{_at(y(point.score))}" for point in front),
         table=[
-            (rows[p.index].title, rows[p.index].evidence, count_text(p.cost), score_text(metric, p.score), p.front)
-            for p in sorted(drawn, key=lambda p: -p.score)
+            (rows[p.index].title, rows[p.index].evidence, count_text(p.cost), metric.text(p.score), p.front)
+            for p in sorted(drawn, key=lambda p: metric.best_first(p.score))
         ],
         without=without,
     )
@@ -123,10 +125,10 @@ def _at(value: float) -> str:
     return f"{value:.1f}"
 
 
-def _described(row: Row, metric: str, cost: Cost, point: Point) -> str:
-    text = f"{row.title}: {metric_name(metric)} {score_text(metric, point.score)}"
+def _described(row: Row, metric: Metric, cost: Cost, point: Point) -> str:
+    text = f"{row.title}: {metric.heading} {metric.text(point.score)}"
     if point.low is not None and point.high is not None:
-        text += f" [{score_text(metric, point.low)}, {score_text(metric, point.high)}]"
+        text += f" [{metric.text(point.low)}, {metric.text(point.high)}]"
     text += f", {cost.label.lower()} {count_text(point.cost)}, {row.evidence}"
     return text + (", floor" if row.floor else "") + (", on the front" if point.front else "")
 
@@ -134,13 +136,13 @@ def _described(row: Row, metric: str, cost: Cost, point: Point) -> str:
 def _labels(
     rows: Sequence[Row], placed: Sequence[tuple[Point, float, float]], *, less_is_better: bool
 ) -> dict[int, tuple[str, float, float, str]]:
-    """Names beside the points, the front first, each where it covers no point and no other name, if there is room."""
+    """Names beside the points, in the order given, each where it covers no point and no other name, if there is room."""
     # Above the line first: it rises with a cost and falls with a speed.
     above, across = [("end", -8, -6), ("start", 8, -6)], [("start", 8, 15), ("end", -8, 15)]
     spots = [*(above if less_is_better else reversed(above)), ("middle", 0, -14), *across, ("middle", 0, 24)]
     taken = [(x - 5, y - 5, x + 5, y + 5) for _, x, y in placed]
     found = {}
-    for point, x, y in sorted(placed, key=lambda place: (not place[0].front, -place[0].score)):
+    for point, x, y in placed:
         title = rows[point.index].title
         text = title if len(title) <= LONGEST_LABEL else f"{title[: LONGEST_LABEL - 1]}…"
         width = LABEL_CHARACTER * len(text)

@@ -8,22 +8,28 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from erc_bench.board.rows import Board
-from erc_bench.protocols.rows import HEADLINE, Row
-from erc_bench.scoring.metrics import METRICS
+from erc_bench.protocols.rows import Row, Score
+from erc_bench.scoring.catalogue import METRICS, find_metric
+from erc_bench.scoring.metric import Metric
 
-COLUMNS = (
+WITH_INTERVAL = ("micro_f1", "macro_f1", "mcc")
+FIRST_COLUMNS = (
     *("rank", "system", "dataset", "protocol", "subset", "seeds"),
-    *(f"{metric}{end}" for metric in HEADLINE for end in ("", "_low", "_high")),
+    *(f"{metric}{end}" for metric in WITH_INTERVAL for end in ("", "_low", "_high")),
     *("unusable_rate", "context", "parameters", "train_seconds", "utterances_per_second", "evidence", "source"),
 )
-DECIMALS = {"micro_f1": 4, "macro_f1": 4, "mcc": 6, "unusable_rate": 6}
 TIME_DECIMALS = 1
 
 
+def columns() -> tuple[str, ...]:
+    """The columns of the CSV: the first ones in their published order, then every other metric."""
+    return (*FIRST_COLUMNS, *(name for name in METRICS if name not in FIRST_COLUMNS))
+
+
 def render_csv(boards: Sequence[Board]) -> str:
-    """The boards as CSV with exactly `COLUMNS`; a value that a row does not have is empty."""
+    """The boards as CSV with exactly `columns()`; a value that a row does not have is empty."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, columns(), lineterminator="\n")
     writer.writeheader()
     for row in all_rows(boards):
         writer.writerow({name: "" if value is None else value for name, value in values(row).items()})
@@ -39,7 +45,7 @@ def all_rows(boards: Sequence[Board]) -> Iterator[Row]:
 
 
 def values(row: Row) -> dict[str, Any]:
-    """A row by `COLUMNS`: F1 in percent, MCC in -1..1, the unusable rate as a share, times in seconds."""
+    """A row by `columns()`: F1 in percent, MCC in -1..1, the unusable rate as a share, times in seconds."""
     found: dict[str, Any] = {
         "rank": row.rank or None,
         "system": row.title,
@@ -54,25 +60,25 @@ def values(row: Row) -> dict[str, Any]:
         "evidence": row.evidence,
         "source": "; ".join([row.source, *(f"flag: {flag}" for flag in row.flags)]),
     }
-    for metric, decimals in DECIMALS.items():
-        score = row.scores.get(metric)
-        found[metric] = score and _rounded(score.value, decimals)
-        if metric in HEADLINE:
-            found[f"{metric}_low"] = score and _rounded(score.low, decimals)
-            found[f"{metric}_high"] = score and _rounded(score.high, decimals)
-    return {name: found[name] for name in COLUMNS}
+    for metric in METRICS.values():
+        found |= _with_limits(metric, row.scores.get(metric.name))
+    return {name: found[name] for name in columns()}
 
 
 def every_value(row: Row) -> dict[str, Any]:
-    """`values`, and the scores that only some protocols have, such as `withheld_f1`, with their intervals."""
+    """`values`, and every score of the row with its interval, those that only some protocols have included."""
     found = values(row)
     for name, score in row.scores.items():
-        if name not in METRICS:
-            decimals = DECIMALS["micro_f1"] if "f1" in name else DECIMALS["mcc"]
-            found[name] = _rounded(score.value, decimals)
-            found[f"{name}_low"] = _rounded(score.low, decimals)
-            found[f"{name}_high"] = _rounded(score.high, decimals)
+        found |= _with_limits(find_metric(name), score)
     return found
+
+
+def _with_limits(metric: Metric, score: Score | None) -> dict[str, float | None]:
+    return {
+        metric.name: metric.rounded(score.value if score else None),
+        f"{metric.name}_low": metric.rounded(score.low if score else None),
+        f"{metric.name}_high": metric.rounded(score.high if score else None),
+    }
 
 
 def _rounded(value: float | None, decimals: int) -> float | None:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from erc_bench.board import text
 from erc_bench.board.rows import Board
 from erc_bench.board.words import PROTOCOL_MEANINGS
-from erc_bench.protocols.rows import HEADLINE, Row
+from erc_bench.protocols.rows import Row
 from erc_bench.protocols.views import PROTOCOLS
+from erc_bench.scoring.catalogue import headline
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -109,6 +110,7 @@ def _two_lines(cells: Sequence[str], columns: Sequence[str]) -> Iterator[str]:
 
 
 def _published(board: Board) -> str:
+    metrics = headline(board.ranking)
     marks = {flag: mark for (flag, _), mark in zip(text.flag_legend(board.published), _marks(), strict=False)}
     rows = [
         " & ".join(
@@ -116,7 +118,7 @@ def _published(board: Board) -> str:
                 escaped(row.title) + _superscript(row, marks),
                 escaped(row.reference),
                 escaped(row.protocol),
-                *(escaped(text.published_score(row, metric)) for metric in HEADLINE),
+                *(escaped(text.published_score(row, metric)) for metric in metrics),
             ]
         )
         + r" \\"
@@ -130,8 +132,8 @@ def _published(board: Board) -> str:
     return _table(
         f"Published results on {board.dataset}, copied from their sources: not measured here, not ranked.",
         f"tab:{_label(board.dataset)}-published",
-        ["system", "reference", "protocol", "micro F1", "macro F1", "MCC"],
-        "lllrrr",
+        ["system", "reference", "protocol", *(metric.words for metric in metrics)],
+        f"lll{'r' * len(metrics)}",
         rows,
         [*legend, *sources],
     )

@@ -12,7 +12,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -26,18 +26,15 @@ from erc_bench.board.words import (
     count_text,
     duration_text,
     linked,
-    metric_name,
-    score_text,
     section_id,
 )
-from erc_bench.protocols.rows import HEADLINE, Row, Score, Section
-from erc_bench.scoring.metrics import METRICS
+from erc_bench.protocols.rows import Row, Score, Section
+from erc_bench.scoring.catalogue import UNUSABLE_RATE, find_metric, headline, ranking_metric
+from erc_bench.scoring.metric import Metric
 
 TEMPLATES = "templates"
 SHADES = 6
 OTHER_SUBSET = {"all": "unseen", "unseen": "all"}
-LEADING = ("withheld_f1", "withheld_f1_corrected", *HEADLINE)
-DETAILS = {"macro_f1_corrected", "micro_f1_corrected", *METRICS} - {*HEADLINE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +139,6 @@ def render_page(
         policy=_policy(style, script),
         missing=MISSING,
         costs=COSTS,
-        metric_name=metric_name,
     )
 
 
@@ -156,34 +152,46 @@ def _policy(style: str, script: str) -> str:
 
 def _with_published(sections: Sequence[Section], published: Sequence[Row]) -> list[Section]:
     groups = {(section.dataset, section.protocol, section.subset): list(section.rows) for section in sections}
-    sizes = {(s.dataset, s.protocol, s.subset): (s.dialogues, s.utterances) for s in sections}
-    ordered = sorted(published, key=lambda row: (-_headline(row), row.title))
+    measured = {(section.dataset, section.protocol, section.subset): section for section in sections}
+    ordered = sorted(published, key=_published_order)
     for row in ordered:
         groups.setdefault((row.dataset, row.protocol, row.subset), []).append(row)
     datasets = list(dict.fromkeys(dataset for dataset, _, _ in groups))
     protocols = list(dict.fromkeys([*PROTOCOL_MEANINGS, *(protocol for _, protocol, _ in groups)]))
     order = sorted(groups, key=lambda key: (datasets.index(key[0]), protocols.index(key[1])))
-    return [Section(*key, *sizes.get(key, (0, 0)), tuple(groups[key])) for key in order]
+    return [
+        replace(
+            measured.get(key) or Section(*key, 0, 0, (), metrics=headline(ranking_metric(key[0]))),
+            rows=tuple(groups[key]),
+        )
+        for key in order
+    ]
 
 
-def _headline(row: Row) -> float:
-    return max((row.scores[name].value for name in HEADLINE[:2] if name in row.scores), default=-math.inf)
+def _published_order(row: Row) -> tuple[float, str]:
+    """By the first of the headline scores that the source gives."""
+    found = [metric for metric in headline(ranking_metric(row.dataset)) if metric.name in row.scores]
+    return found[0].best_first(row.scores[found[0].name].value) if found else math.inf, row.title
 
 
 def _view(section: Section, every: Sequence[Section]) -> SectionView:
     rows = section.rows
-    known = dict.fromkeys(name for row in rows for name in row.scores)
-    metrics = list(dict.fromkeys(name for name in (*LEADING, *known) if name in known and name not in DETAILS))
-    scales = {metric: _scale(rows, metric) for metric in metrics}
+    metrics = [metric for metric in section.metrics if any(metric.name in row.scores for row in rows)]
+    scales = {metric.name: _scale(rows, metric.name) for metric in metrics}
     beside = _beside(section, every)
     identity = section_id(section.dataset, section.protocol, section.subset)
     columns = _columns(section, metrics, scales, beside)
     floors = {
-        metric: max((row.scores[metric].value for row in rows if row.floor and metric in row.scores), default=None)
+        metric.name: min(
+            (row.scores[metric.name].value for row in rows if row.floor and metric.name in row.scores),
+            key=metric.best_first,
+            default=None,
+        )
         for metric in metrics
     }
     lines = [
-        _line(f"{identity}-{number}", row, columns, scales, floors, beside) for number, row in enumerate(rows, start=1)
+        _line(f"{identity}-{number}", row, section.metrics[0], columns, scales, floors, beside)
+        for number, row in enumerate(rows, start=1)
     ]
     meanings = (PROTOCOL_MEANINGS.get(section.protocol, ""), SUBSET_MEANINGS.get(section.subset, ""))
     return SectionView(
@@ -196,7 +204,7 @@ def _view(section: Section, every: Sequence[Section]) -> SectionView:
         footnotes=_footnotes(rows),
         columns=[column for column in columns if any(line.cells[column.key].sort for line in lines)],
         lines=lines,
-        charts=[chart(rows, metric, cost) for cost in COSTS for metric in metrics if metric in HEADLINE],
+        charts=[chart(rows, metric, cost) for cost in COSTS for metric in metrics if metric in section.drawn],
     )
 
 
@@ -217,7 +225,7 @@ def _beside(section: Section, every: Sequence[Section]) -> dict[tuple[str, str],
 
 def _columns(
     section: Section,
-    metrics: Sequence[str],
+    metrics: Sequence[Metric],
     scales: dict[str, tuple[float, float]],
     beside: dict[tuple[str, str], Row],
 ) -> list[Column]:
@@ -226,14 +234,26 @@ def _columns(
         Column("system", "System", kind="text"),
     ]
     for metric in metrics:
-        low, high = scales[metric]
+        low, high = scales[metric.name]
         columns.append(
-            Column(metric, metric_name(metric), kind="score", descending=True, scale=f"{_plain(low)} to {_plain(high)}")
+            Column(
+                metric.name,
+                metric.heading,
+                kind="score",
+                descending=metric.higher_is_better,
+                scale=f"{_plain(low)} to {_plain(high)}",
+            )
         )
     if beside:
         other = OTHER_SUBSET[section.subset]
         columns.append(
-            Column("other", f"On {other}", descending=True, hint=f"Micro F1 on the subset {other}", scale="Micro F1")
+            Column(
+                "other",
+                f"On {other}",
+                descending=section.metrics[0].higher_is_better,
+                hint=f"{section.metrics[0].heading} on the subset {other}",
+                scale=section.metrics[0].heading,
+            )
         )
     return [
         *columns,
@@ -266,21 +286,22 @@ def _scale(rows: Sequence[Row], metric: str) -> tuple[float, float]:
 def _line(
     identity: str,
     row: Row,
+    ranking: Metric,
     columns: Sequence[Column],
     scales: dict[str, tuple[float, float]],
     floors: dict[str, float | None],
     beside: dict[tuple[str, str], Row],
 ) -> Line:
     labels = list(row.per_label)
-    cells = {column.key: _cell(row, column, scales, floors, beside) for column in columns}
+    cells = {column.key: _cell(row, ranking, column, scales, floors, beside) for column in columns}
     return Line(
         id=identity,
         row=row,
         cells=cells,
         source=[] if row.evidence == "measured" else list(linked(row.source)),
         scores=[
-            (metric_name(name), _score_cell(name, score), score_text(name, row.unusable_as_neutral.get(name)))
-            for name, score in row.scores.items()
+            (metric.heading, _score_cell(metric, score), metric.text(row.unusable_as_neutral.get(metric.name)))
+            for metric, score in ((find_metric(name), score) for name, score in row.scores.items())
         ],
         notes=[list(linked(note)) for note in row.notes],
         per_label=[
@@ -331,6 +352,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
 
 def _cell(
     row: Row,
+    ranking: Metric,
     column: Column,
     scales: dict[str, tuple[float, float]],
     floors: dict[str, float | None],
@@ -338,7 +360,7 @@ def _cell(
 ) -> Cell:
     if column.kind == "score":
         score = row.scores.get(column.key)
-        return _score_cell(column.key, score, scales[column.key], floors[column.key])
+        return _score_cell(find_metric(column.key), score, scales[column.key], floors[column.key])
     match column.key:
         case "rank":
             low, _, high = row.rank.partition("-")
@@ -350,14 +372,14 @@ def _cell(
             return Cell(row.title, row.title.casefold())
         case "other":
             same = beside.get((row.title, row.evidence))
-            score = same.scores.get("micro_f1") if same else None
-            return _score_cell("micro_f1", score and Score(score.value))
+            score = same.scores.get(ranking.name) if same else None
+            return _score_cell(ranking, score and Score(score.value))
         case "unusable":
-            unusable = row.scores.get("unusable_rate")
+            unusable = row.scores.get(UNUSABLE_RATE.name)
             rate = None if unusable is None else unusable.value
-            neutral = row.unusable_as_neutral.get("micro_f1")
-            note = "" if neutral is None else f"as neutral: {score_text('micro_f1', neutral)}"
-            return Cell(score_text("unusable_rate", rate), _number(rate), note=note)
+            neutral = row.unusable_as_neutral.get(ranking.name)
+            note = "" if neutral is None else f"as neutral: {ranking.text(neutral)}"
+            return Cell(UNUSABLE_RATE.text(rate), _number(rate), note=note)
         case "context":
             note = (
                 "" if not row.context or row.evidence == "published" else "tested" if row.context_tested else "untested"
@@ -376,16 +398,16 @@ def _number(value: float | None) -> str:
 
 
 def _score_cell(
-    metric: str, score: Score | None, scale: tuple[float, float] | None = None, floor: float | None = None
+    metric: Metric, score: Score | None, scale: tuple[float, float] | None = None, floor: float | None = None
 ) -> Cell:
     if score is None or not math.isfinite(score.value):
         return Cell(MISSING)
     interval = ""
     if score.low is not None and score.high is not None:
-        interval = f"[{score_text(metric, score.low)}, {score_text(metric, score.high)}]"
-    deviation = "" if score.deviation is None else f"± {score_text(metric, score.deviation)}"
+        interval = f"[{metric.text(score.low)}, {metric.text(score.high)}]"
+    deviation = "" if score.deviation is None else f"± {metric.text(score.deviation)}"
     bar = None if scale is None else _bar(score, scale, floor)
-    return Cell(score_text(metric, score.value), f"{score.value:.6f}", deviation, interval, bar=bar)
+    return Cell(metric.text(score.value), f"{score.value:.6f}", deviation, interval, bar=bar)
 
 
 def _bar(score: Score, scale: tuple[float, float], floor: float | None) -> Bar:

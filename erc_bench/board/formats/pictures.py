@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from erc_bench.board.formats.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, chart
 from erc_bench.board.tradeoff import COSTS, Cost
-from erc_bench.board.words import METRIC_NAMES, section_id
+from erc_bench.board.words import section_id
 from erc_bench.errors import UsageError
-from erc_bench.protocols.rows import HEADLINE, Row, Section
+from erc_bench.protocols.rows import Row, Section
+from erc_bench.scoring.metric import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "svg": {"Date
 def write_pictures(sections: Sequence[Section], folder: Path, formats: Sequence[str]) -> list[Path]:
     """Write every picture of the sections into a folder, and return the files in the order written.
 
-    A section of one protocol and subset gives `intervals-…`, `parameters-…` and `speed-…` (micro F1 against the
+    A section of one protocol and subset gives `intervals-…`, `parameters-…` and `speed-…` (the ranking metric against the
     cost; only where a row states it). The subset `all` gives a `confusion-…` for each row that has counts as well.
 
     Raises
@@ -92,7 +93,7 @@ def _pictures(section: Section) -> Iterator[tuple[str, Callable[[], Figure]]]:
         return
     yield f"intervals-{base}", partial(interval_figure, section)
     for cost, name in zip(COSTS, ("parameters", "speed"), strict=True):
-        if chart(section.rows, HEADLINE[0], cost).marks:
+        if chart(section.rows, section.drawn[0], cost).marks:
             yield f"{name}-{base}", partial(tradeoff_figure, section, cost)
     taken: set[str] = set()
     for row in section.rows:
@@ -115,16 +116,18 @@ def interval_figure(section: Section) -> Figure:
     from matplotlib.figure import Figure
 
     rows = section.rows
-    metrics = [name for name in HEADLINE if any(name in row.scores for row in rows)]
+    metrics = [metric for metric in section.drawn if any(metric.name in row.scores for row in rows)]
     figure = Figure(figsize=(2.6 + 1.9 * len(metrics), 0.9 + 0.26 * len(rows)))
     axes: Sequence[Axes] = figure.subplots(1, len(metrics), sharey=True, squeeze=False)[0]
     for axis, metric in zip(axes, metrics, strict=True):
         for place, row in enumerate(rows):
             _interval(axis, place, row, metric)
-        floors = [row.scores[metric].value for row in rows if row.floor and metric in row.scores]
+        floors = [row.scores[metric.name].value for row in rows if row.floor and metric.name in row.scores]
         if floors:
-            axis.axvline(max(floors), color=WARNING, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
-        axis.set_xlabel(METRIC_NAMES[metric])
+            axis.axvline(
+                min(floors, key=metric.best_first), color=WARNING, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0
+            )
+        axis.set_xlabel(metric.heading)
         axis.grid(axis="x", color="#e4e1d8", linewidth=0.6)
         axis.set_axisbelow(True)
         axis.tick_params(length=0)
@@ -137,8 +140,8 @@ def interval_figure(section: Section) -> Figure:
     return figure
 
 
-def _interval(axis: Axes, place: int, row: Row, metric: str) -> None:
-    score = row.scores.get(metric)
+def _interval(axis: Axes, place: int, row: Row, metric: Metric) -> None:
+    score = row.scores.get(metric.name)
     if score is None:
         return
     color = MUTED if row.floor else ACCENT
@@ -148,10 +151,10 @@ def _interval(axis: Axes, place: int, row: Row, metric: str) -> None:
 
 
 def tradeoff_figure(section: Section, cost: Cost) -> Figure:
-    """Micro F1 against a cost on a logarithmic axis, with the line through the rows that none beats on both."""
+    """The ranking metric against a cost on a logarithmic axis, with the line through the rows that none beats on both."""
     from matplotlib.figure import Figure
 
-    drawn = chart(section.rows, HEADLINE[0], cost)
+    drawn = chart(section.rows, section.drawn[0], cost)
     figure = Figure(figsize=(6.4, 4.0))
     axis = figure.add_subplot()
     front = [mark for mark in drawn.marks if mark.front]
@@ -180,7 +183,7 @@ def tradeoff_figure(section: Section, cost: Cost) -> Figure:
     axis.set_xticks([float(tick.at) for tick in drawn.x_ticks], [tick.text for tick in drawn.x_ticks])
     axis.set_yticks([float(tick.at) for tick in drawn.y_ticks], [tick.text for tick in drawn.y_ticks])
     axis.set_xlabel(f"{cost.label} (logarithmic)")
-    axis.set_ylabel(drawn.metric_label)
+    axis.set_ylabel(drawn.metric.heading)
     axis.grid(axis="y", color="#e4e1d8", linewidth=0.6)
     axis.set_axisbelow(True)
     _title(figure, section)

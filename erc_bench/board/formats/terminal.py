@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TextIO, TypeVar
 
 from rich import box
@@ -19,12 +19,8 @@ Cell = TypeVar("Cell")
 UNLIMITED = 10_000
 WRAPPING = ("system", "reference", "flags", "source")
 WRAP_WIDTH = 26
-# What a narrow terminal loses, first to last: whole columns, or the interval of a score.
-REDUCTIONS = (
-    *((name, "drop") for name in ("source", "evidence", "training", "utt/s", "parameters")),
-    *((name, "shorten") for name in ("MCC [95%]", "macro F1 [95%]", "unseen micro F1 [95%]")),
-    *((name, "drop") for name in ("unusable", "reference", "context", "seeds", "unseen micro F1", "protocol")),
-)
+DROPPED_FIRST = ("source", "evidence", "training", "utt/s", "parameters")
+DROPPED_LATER = ("unusable", "reference", "context", "seeds")
 
 
 def print_boards(boards: Sequence[Board], file: TextIO) -> None:
@@ -68,7 +64,7 @@ def _table(console: Console, table: text.TextTable) -> None:
         console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
         return
     lost: list[str] = []
-    for name, how in REDUCTIONS:
+    for name, how in _reductions(table):
         if _width(console, table) <= console.width:
             break
         if name not in table.columns:
@@ -82,6 +78,17 @@ def _table(console: Console, table: text.TextTable) -> None:
     console.print(_drawn(table, terminal=True))
     if lost:
         console.print(Text(f"left out for want of room: {', '.join(lost)}", style="dim"), soft_wrap=True)
+
+
+def _reductions(table: text.TextTable) -> Iterator[tuple[str, str]]:
+    """What a narrow terminal loses, first to last: whole columns, or the interval of a score; never the first score."""
+    scores = [name for name in table.columns if name.endswith(text.INTERVAL)]
+    unseen = [name for name in scores if name.startswith(text.UNSEEN)]
+    beside = [name for name in reversed(scores[1:]) if name not in unseen]
+    yield from ((name, "drop") for name in DROPPED_FIRST)
+    yield from ((name, "shorten") for name in (*beside, *unseen))
+    # A shortened column has lost the mark of its interval.
+    yield from ((name.removesuffix(text.INTERVAL), "drop") for name in (*DROPPED_LATER, *unseen, "protocol", *beside))
 
 
 def _width(console: Console, table: text.TextTable) -> int:

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from erc_bench.errors import UnknownNameError
+from erc_bench.scoring.catalogue import (
+    CORRECTED,
+    HALF_TIES,
+    METRICS,
+    MICRO_F1,
+    TIE_RATE,
+    WITHHELD_F1,
+    find_metric,
+    headline,
+    in_words,
+    ranking_metric,
+)
+from erc_bench.scoring.metric import Metric
+
+
+def names(ranking: str) -> list[str]:
+    return [metric.name for metric in headline(METRICS[ranking])]
+
+
+def test_a_board_shows_its_ranking_metric_first() -> None:
+    assert names("micro_f1") == ["micro_f1", "macro_f1", "mcc"]
+    assert names("weighted_f1_all") == ["weighted_f1_all", "accuracy", "macro_f1", "micro_f1", "mcc"]
+    assert names("mcc") == ["mcc", "micro_f1", "macro_f1"]
+    assert headline() == headline(MICRO_F1)
+    assert ranking_metric("dailydialog") is MICRO_F1
+
+
+def test_every_metric_is_found_by_its_name_and_those_of_protocols_too() -> None:
+    assert all(find_metric(name) is metric for name, metric in METRICS.items())
+    assert (find_metric("tie_rate"), find_metric("withheld_f1")) == (TIE_RATE, WITHHELD_F1)
+
+
+@pytest.mark.parametrize("base", [*METRICS.values(), WITHHELD_F1])
+def test_a_metric_under_another_reading_is_found_by_its_name(base: Metric) -> None:
+    assert all(find_metric(found.name) == found for found in (HALF_TIES.of(base), CORRECTED.of(base)))
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UnknownNameError, match=r"a metric must be one of .*Did you mean 'macro_f1'"):
+        find_metric("makro_f1")
+
+
+def test_scores_in_words_leave_out_what_an_old_record_does_not_hold() -> None:
+    assert in_words("dailydialog", {"micro_f1": 57.7149, "mcc": -0.1, "else": 1.0}) == "micro F1 57.71, MCC −0.100"
