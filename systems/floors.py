@@ -60,7 +60,7 @@ class Constant(System[ConstantConfig]):
         self, config: ConstantConfig | None = None, *, labels: LabelSet, runtime: Runtime | None = None
     ) -> None:
         super().__init__(config, labels=labels, runtime=runtime)
-        self._label: str = labels.neutral if self.config.label is None else self.config.label
+        self._label: str = labels.fallback if self.config.label is None else self.config.label
         if self._label not in labels.names:
             raise ConfigError(
                 f"the setting label of constant must be one of {', '.join(labels.names)}, got {self._label!r}."
@@ -132,7 +132,7 @@ class Lookup(System[NoConfig]):
                 if utterance.label is not None:
                     seen.setdefault(_text_key(utterance.text), Counter())[utterance.label] += 1
         majority = {key: max(self.labels.names, key=counts.__getitem__) for key, counts in seen.items()}
-        self._labels = {key: label for key, label in majority.items() if label != self.labels.neutral}
+        self._labels = {key: label for key, label in majority.items() if label != self.labels.fallback}
 
     def predict(
         self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
@@ -140,7 +140,7 @@ class Lookup(System[NoConfig]):
         by_id = {dialogue.id: dialogue for dialogue in dialogues}
         for dialogue, turn in targets:
             key = _text_key(by_id[dialogue].utterances[turn].text)
-            yield Prediction(dialogue, turn, self._labels.get(key, self.labels.neutral))
+            yield Prediction(dialogue, turn, self._labels.get(key, self.labels.fallback))
 
     def save(self, folder: Path) -> None:
         _write(folder, {"labels": self._labels})

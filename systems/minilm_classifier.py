@@ -104,15 +104,15 @@ class MinilmClassifier(System[MinilmClassifierConfig]):
     def _device(self) -> str:
         return pick_device(self.runtime.device)
 
-    @cached_property
-    def _neutral(self) -> int:
-        return self.labels.index(self.labels.neutral)
+    @property
+    def _left_out(self) -> int | None:
+        return self.labels.neutral_index if self.config.labels == "emotions" else None
 
     def _learned(self, dialogues: Sequence[Dialogue]) -> tuple[list[str], NDArray[np.int64]]:
         texts, gold = labelled_texts(dialogues, self.labels)
-        if self.config.labels == "emotions":
-            texts = [text for text, label in zip(texts, gold, strict=True) if label != self._neutral]
-            gold = gold[gold != self._neutral]
+        if self._left_out is not None:
+            texts = [text for text, label in zip(texts, gold, strict=True) if label != self._left_out]
+            gold = gold[gold != self._left_out]
         return texts, gold
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
@@ -131,8 +131,8 @@ class MinilmClassifier(System[MinilmClassifierConfig]):
         self._offset, self._micro_f1 = 0.0, 0.0
         if texts:
             logits = self._logits(texts, progress)
-            self._offset, self._micro_f1 = calibrate(logits, gold, self._neutral, self.config.decision)
-        if self.config.labels == "emotions":
+            self._offset, self._micro_f1 = calibrate(logits, gold, self.labels.neutral_index, self.config.decision)
+        if self._left_out is not None:
             self._offset = 0.0  # nothing to weigh emotions against
 
     def _new_head(self) -> torch.nn.Sequential:
@@ -164,8 +164,8 @@ class MinilmClassifier(System[MinilmClassifierConfig]):
         vectors = torch.from_numpy(self._vectors(texts, progress)).to(self._device)
         with one_thread(), torch.inference_mode():
             logits = torch.cat([self._head(row[None]) for row in vectors]).cpu().numpy()
-        if self.config.labels == "emotions":
-            logits[:, self._neutral] = -np.inf
+        if self._left_out is not None:
+            logits[:, self._left_out] = -np.inf
         return np.asarray(logits, np.float32)
 
     def predict(

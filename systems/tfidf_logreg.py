@@ -99,8 +99,7 @@ class TfidfLogreg(System[TfidfLogregConfig]):
         self._offset = 0.0
         texts, gold = labelled_texts(validation, self.labels)
         if texts:
-            neutral = self.labels.index(self.labels.neutral)
-            self._offset, _ = calibrate(self._logits(texts), gold, neutral, self.config.decision)
+            self._offset, _ = calibrate(self._logits(texts), gold, self.labels.neutral_index, self.config.decision)
 
     def _new_vectorizer(self, vocabulary: list[str] | None = None) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer

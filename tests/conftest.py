@@ -16,34 +16,33 @@ from typing import Any, Protocol
 
 import pytest
 
-from erc_bench.contract.domain import (
-    DAILYDIALOG_LABELS,
-    SPLITS,
-    Dataset,
-    Dialogue,
-    Split,
-    Targets,
-    Utterance,
-    targets_of,
-)
+from erc_bench.contract.domain import SPLITS, Dataset, Dialogue, Split, Targets, Utterance, targets_of
+from erc_bench.contract.registry import registered
 from erc_bench.contract.system import Prediction
 from erc_bench.data import load_dataset
-from erc_bench.data.archives import SplitFiles
-from erc_bench.data.dailydialog import parse_split
-from erc_bench.data.manifest import DatasetFacts, Manifest, Mirror, SplitFacts, measure
+from erc_bench.data import registry as datasets
+from erc_bench.data.dailydialog import DAILYDIALOG, LABELS, SplitFiles, parse_split
+from erc_bench.data.locate import place_of
+from erc_bench.data.spec import DatasetSpec, Facts, Mirror, SplitFacts, measure
 from erc_bench.files import file_sha256
 from erc_bench.protocols.headline import headline_scores
 from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
 from erc_bench.records.record import ContextCheck, Run, RunRecord, run_folder, write_record
 
 
+def real_folder(spec: DatasetSpec) -> Path:
+    """Where a real corpus lies; skips the test where ERC_BENCH_DATA_DIR does not lead to it."""
+    folder = os.environ.get("ERC_BENCH_DATA_DIR")
+    place = place_of(spec, Path(folder)) if folder else None
+    if place is None or not place.present:
+        pytest.skip(f"ERC_BENCH_DATA_DIR must name a folder with the real {spec.name}")
+    return place.folder
+
+
 @pytest.fixture(scope="session")
 def dailydialog_dir() -> Path:
     """Where the real DailyDialog lies; tests that use it carry the mark `data`."""
-    folder = os.environ.get("ERC_BENCH_DATA_DIR")
-    if not folder:
-        pytest.skip("ERC_BENCH_DATA_DIR is not set: the real DailyDialog is needed")
-    return Path(folder)
+    return real_folder(DAILYDIALOG)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +80,7 @@ TINY_TEXTS: dict[Split, list[tuple[str, str]]] = {
 
 
 class TinyRelease:
-    """A release like DailyDialog's, with a handful of invented dialogues, and the manifest it satisfies."""
+    """A release like DailyDialog's, with a handful of invented dialogues, and the spec it satisfies."""
 
     def __init__(self) -> None:
         self.texts = {
@@ -94,8 +93,8 @@ class TinyRelease:
         self.archives = {split: self.archive(split, *self.texts[split]) for split in SPLITS}
         self.single = zipped({f"ijcnlp_dailydialog/{split}.zip": self.archives[split] for split in SPLITS})
         parts = {split: parse_split(SplitFiles(split, "memory", *self.texts[split]))[0] for split in SPLITS}
-        self.dataset = Dataset("dailydialog", DAILYDIALOG_LABELS, **parts)
-        self.manifest = self.manifest_with()
+        self.dataset = Dataset("dailydialog", LABELS, parts["train"], parts["validation"], parts["test"])
+        self.spec = self.spec_with()
 
     @staticmethod
     def archive(split: Split, dialogues: bytes, emotions: bytes, *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -109,22 +108,12 @@ class TinyRelease:
             compression=compression,
         )
 
-    def manifest_with(self, *mirrors: Mirror) -> Manifest:
+    def spec_with(self, *mirrors: Mirror) -> DatasetSpec:
         splits: dict[Split, SplitFacts] = {
-            split: dataclasses.replace(facts, archive_sha256=hashlib.sha256(self.archives[split]).hexdigest())
+            split: dataclasses.replace(facts, file_sha256=hashlib.sha256(self.archives[split]).hexdigest())
             for split, facts in measure(self.dataset).items()
         }
-        facts = DatasetFacts(
-            name="dailydialog",
-            title="Invented dialogues",
-            licence="CC0",
-            reference="none",
-            link="https://example.org",
-            fingerprint=self.dataset.fingerprint,
-            splits=splits,
-            mirrors=mirrors,
-        )
-        return Manifest({"dailydialog": facts})
+        return dataclasses.replace(DAILYDIALOG, facts=Facts(self.dataset.fingerprint, splits), mirrors=mirrors)
 
     def write_archives(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,6 +133,29 @@ class TinyRelease:
 @pytest.fixture(scope="session")
 def tiny_release() -> TinyRelease:
     return TinyRelease()
+
+
+@dataclass
+class Registered:
+    """What stands for an entry point of a dataset that no distribution registers."""
+
+    spec: DatasetSpec
+    dist: None = None
+    value: str = "tests"
+
+    def load(self) -> DatasetSpec:
+        return self.spec
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[DatasetSpec], None]:
+    """Puts a dataset in place of the registered one of the same name."""
+
+    def register(spec: DatasetSpec) -> None:
+        known = {**registered(datasets.GROUP), spec.name: Registered(spec)}
+        monkeypatch.setattr(datasets, "registered", lambda group: known)
+
+    return register
 
 
 @dataclass
@@ -219,13 +231,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _mini_dialogues(split: Split, count: int) -> tuple[Dialogue, ...]:
     """Dialogues of three to five short invented sentences; every label occurs, most often the neutral one."""
-    names = DAILYDIALOG_LABELS.names
+    names = LABELS.names
     dialogues = []
     for number in range(count):
         utterances = []
         for turn in range(3 + number % 3):
             emotional = (number + turn) % 3 == 0
-            label = names[1 + (number + turn) // 3 % 6] if emotional else DAILYDIALOG_LABELS.neutral
+            label = names[1 + (number + turn) // 3 % 6] if emotional else LABELS.neutral
             utterances.append(Utterance(f"{split} sentence {number} of turn {turn} .", "AB"[turn % 2], label))
         dialogues.append(Dialogue(f"{split}-{number:05d}", tuple(utterances)))
     return tuple(dialogues)
@@ -237,7 +249,7 @@ def mini() -> Dataset:
     train, test = _mini_dialogues("train", 12), list(_mini_dialogues("test", 24))
     for position in (0, 1):
         test[position] = dataclasses.replace(train[position], id=test[position].id)
-    return Dataset("mini", DAILYDIALOG_LABELS, train, _mini_dialogues("validation", 6), tuple(test))
+    return Dataset("mini", LABELS, train, _mini_dialogues("validation", 6), tuple(test))
 
 
 class WriteRun(Protocol):

@@ -12,10 +12,8 @@ from erc_bench.board.formats.pictures import write_pictures
 from erc_bench.board.published import published_results, published_rows
 from erc_bench.board.rows import Board, sections
 from erc_bench.board.triplet_rows import triplet_section
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
-from erc_bench.data import load_dataset
-from erc_bench.data.load import dataset_names
-from erc_bench.data.manifest import package_manifest
+from erc_bench.contract.domain import SPLITS, Dataset
+from erc_bench.data import dataset_names, dataset_spec, load_dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.files import write_atomically
 from erc_bench.progress import Progress
@@ -148,10 +146,12 @@ def measured_board(
 
 def published_board(name: str, protocol: str | None = None, rank_by: str | None = None) -> Board:
     """The board of a dataset without runs: what the literature reports. Needs no data."""
-    facts = package_manifest().facts(name)
-    sizes = {split: (facts.splits[split].dialogues, facts.splits[split].utterances) for split in SPLITS}
+    spec = dataset_spec(name)
+    splits = spec.facts.splits if spec.facts else {}
+    sizes = {split: (facts.dialogues, facts.utterances) for split, facts in splits.items()}
+    fingerprint = spec.facts.fingerprint if spec.facts else ""
     ranking = METRICS[rank_by] if rank_by else ranking_metric(name)
-    return Board(name, facts.fingerprint, sizes, DAILYDIALOG_LABELS, (), published_rows(name, protocol), ranking)
+    return Board(name, fingerprint, sizes, spec.labels, (), published_rows(name, protocol), ranking)
 
 
 def narrowed(board: Board, protocol: str | None) -> Board:

@@ -11,20 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erc_bench.cli import options
+from erc_bench.contract.domain import SPLITS, Split
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from erc_bench.data.load import Inspection
-    from erc_bench.data.manifest import Manifest
+    from erc_bench.data.spec import SplitFacts
     from erc_bench.inspection.audit import Audit
-
-
-def _manifest(ctx: click.Context) -> Manifest:
-    """The manifest in the context's `obj`, by which other data can be put in place of the real; else the package's."""
-    from erc_bench.data.manifest import Manifest, package_manifest
-
-    return ctx.find_object(Manifest) or package_manifest()
 
 
 @click.group(epilog="\b\nExamples:\n  erc-bench data list\n  erc-bench data download dailydialog")
@@ -34,33 +28,45 @@ def data() -> None:
 
 @data.command("list", epilog="\b\nExample:\n  erc-bench data list --json")
 @options.as_json
-@click.pass_context
-def list_datasets(ctx: click.Context, as_json: bool) -> None:
+def list_datasets(as_json: bool) -> None:
     """List the datasets: size, licence, reference, and where each lies."""
-    from erc_bench.data.locate import is_present, place_of
+    from erc_bench.data import dataset_names
 
-    entries = []
-    for name, facts in _manifest(ctx).datasets.items():
-        place = place_of(name)
-        entries.append(
-            {
-                "name": name,
-                "title": facts.title,
-                "splits": {
-                    split: {"dialogues": counts.dialogues, "utterances": counts.utterances}
-                    for split, counts in facts.splits.items()
-                },
-                "licence": facts.licence,
-                "reference": facts.reference,
-                "link": facts.link,
-                "folder": str(place.folder) if is_present(place) else None,
-                "named_by": place.named_by,
-            }
-        )
+    entries = [_entry(name) for name in dataset_names()]
     if as_json:
         click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
         return
     click.echo("\n\n".join(_described(entry) for entry in entries))
+
+
+def _entry(name: str) -> dict[str, Any]:
+    """What is known of a dataset without reading it; only `name` and `error` where its package is broken."""
+    from erc_bench.data import dataset_spec
+    from erc_bench.data.locate import place_of
+    from erc_bench.errors import DataError
+
+    try:
+        spec = dataset_spec(name)
+    except DataError as error:
+        return {"name": name, "error": str(error)}
+    place = place_of(spec)
+    return {
+        "name": name,
+        "title": spec.title,
+        "labels": spec.labels.names,
+        "neutral": spec.labels.neutral,
+        "ranking_metric": spec.ranking_metric,
+        "splits": {
+            split: {"dialogues": counts.dialogues, "utterances": counts.utterances}
+            for split, counts in (spec.facts.splits if spec.facts else {}).items()
+        },
+        "licence": spec.licence,
+        "reference": spec.reference,
+        "link": spec.link,
+        "folder": str(place.folder) if place.present else None,
+        "named_by": place.named_by,
+        "get": f"erc-bench data download {name}" if spec.mirrors else spec.how_to_get,
+    }
 
 
 def _console() -> Console:
@@ -71,6 +77,8 @@ def _console() -> Console:
 
 
 def _described(entry: dict[str, Any]) -> str:
+    if "error" in entry:
+        return f"{entry['name']}\n  error      {entry['error']}"
     sizes = "; ".join(
         f"{split} {counts['dialogues']:,} dialogues, {counts['utterances']:,} utterances"
         for split, counts in entry["splits"].items()
@@ -78,12 +86,13 @@ def _described(entry: dict[str, Any]) -> str:
     if entry["folder"]:
         lies = f"{entry['folder']} ({entry['named_by']})"
     elif entry["named_by"] == "the download folder":
-        lies = f"not downloaded: erc-bench data download {entry['name']}"
+        lies = f"not downloaded: {entry['get']}"
     else:
         lies = f"not in the folder named by {entry['named_by']}"
     fields = {
         "what": entry["title"],
-        "splits": sizes,
+        "splits": sizes or "not known before it is read",
+        "labels": ", ".join(entry["labels"]),
         "licence": entry["licence"],
         "reference": entry["reference"],
         "link": entry["link"],
@@ -101,23 +110,21 @@ def _described(entry: dict[str, Any]) -> str:
     "--url",
     envvar="ERC_BENCH_DATA_URL",
     show_envvar=True,
-    help="Only this mirror: the address of one archive (….zip), or a base below which train.zip, validation.zip and "
-    "test.zip lie.",
+    help="Only this mirror: the address of one archive (….zip), or a base below which the official files lie.",
 )
 @click.option("--force", is_flag=True, help="Download again even if a complete copy is there.")
-@click.pass_context
-def download(ctx: click.Context, name: str, url: str | None, force: bool) -> None:
+def download(name: str, url: str | None, force: bool) -> None:
     """Download a dataset and check it; prints the folder that holds it.
 
     Mirrors are tried in turn. An interrupted download leaves nothing behind that looks complete. The folder is below
     ERC_BENCH_HOME, by default the user's data folder.
     """
     from erc_bench.data.download import download as fetch
-    from erc_bench.data.manifest import Mirror
+    from erc_bench.data.spec import Mirror
     from erc_bench.progress import default_progress
 
     mirrors = None if url is None else [Mirror("the mirror given", url)]
-    click.echo(fetch(name, progress=default_progress(), mirrors=mirrors, force=force, manifest=_manifest(ctx)))
+    click.echo(fetch(name, progress=default_progress(), mirrors=mirrors, force=force))
 
 
 @data.command(
@@ -127,12 +134,11 @@ def download(ctx: click.Context, name: str, url: str | None, force: bool) -> Non
 @click.argument("name")
 @options.data_dir
 @options.as_json
-@click.pass_context
-def verify(ctx: click.Context, name: str, data_dir: Path | None, as_json: bool) -> None:
-    """Check a dataset: archives, structure, counts, labels, content. Ends with 3 if anything is wrong."""
+def verify(name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Check a dataset: files, structure, counts, labels, content. Ends with 3 if anything is wrong."""
     from erc_bench.data.load import inspect_dataset
 
-    inspection = inspect_dataset(name, data_dir=data_dir, manifest=_manifest(ctx))
+    inspection = inspect_dataset(name, data_dir=data_dir)
     if as_json:
         click.echo(json.dumps(_verified(inspection), indent=2, ensure_ascii=False))
     else:
@@ -142,24 +148,26 @@ def verify(ctx: click.Context, name: str, data_dir: Path | None, as_json: bool) 
 
 
 def _verified(inspection: Inspection) -> dict[str, Any]:
-    """The outcome as JSON; a split that could not be read is null."""
-    facts = inspection.facts
+    """The outcome as JSON; a split that could not be read is null, and so is what is expected where no facts are known."""
+    facts = inspection.spec.facts
     return {
-        "name": facts.name,
+        "name": inspection.spec.name,
         "folder": str(inspection.place.folder),
         "ok": inspection.dataset is not None,
         "fingerprint": inspection.dataset.fingerprint if inspection.dataset else None,
-        "expected_fingerprint": facts.fingerprint,
+        "expected_fingerprint": facts.fingerprint if facts else None,
         "splits": {
             split: (
                 dataclasses.asdict(inspection.measured[split])
-                | {"archive_sha256": inspection.archives[split], "archive": _archive(inspection, split)}
+                | {"file_sha256": inspection.files[split], "file": _file(inspection, split)}
                 if split in inspection.measured
                 else None
             )
-            for split in facts.splits
+            for split in SPLITS
         },
-        "expected": {split: dataclasses.asdict(expected) for split, expected in facts.splits.items()},
+        "expected": {split: dataclasses.asdict(expected) for split, expected in facts.splits.items()}
+        if facts
+        else None,
         "problems": list(inspection.problems),
     }
 
@@ -167,47 +175,51 @@ def _verified(inspection: Inspection) -> dict[str, Any]:
 def _print_verified(inspection: Inspection) -> None:
     from rich.table import Table
 
-    facts = inspection.facts
+    spec = inspection.spec
     table = Table("", box=None, header_style="bold")
-    for split in facts.splits:
+    for split in SPLITS:
         table.add_column(split, justify="right")
-    rows = ["dialogues", "utterances", *next(iter(facts.splits.values())).labels]
-    for row in rows:
-        table.add_row(row, *(_count_cell(inspection, split, row) for split in facts.splits))
-    table.add_row("archive", *(_archive(inspection, split) for split in facts.splits))
-    table.add_row("content", *(_content(inspection, split) for split in facts.splits))
+    for row in ("dialogues", "utterances", *spec.labels.names):
+        table.add_row(row, *(_count_cell(inspection, split, row) for split in SPLITS))
+    table.add_row("file", *(_file(inspection, split) for split in SPLITS))
+    table.add_row("content", *(_content(inspection, split) for split in SPLITS))
     _console().print(table)
     if inspection.dataset:
-        click.echo(f"{facts.name} in {inspection.place.folder} is complete and unaltered.")
+        known = "complete and unaltered" if spec.facts else "well-formed; no facts of an official release are known"
+        click.echo(f"{spec.name} in {inspection.place.folder} is {known}.")
         click.echo(f"fingerprint {inspection.dataset.fingerprint}")
 
 
-def _count(counts: Any, row: str) -> int:
+def _count(counts: SplitFacts, row: str) -> int:
     count: int = counts.labels[row] if row in counts.labels else getattr(counts, row)
     return count
 
 
-def _count_cell(inspection: Inspection, split: Any, row: str) -> str:
+def _count_cell(inspection: Inspection, split: Split, row: str) -> str:
     if split not in inspection.measured:
         return "not readable"
-    got, expected = _count(inspection.measured[split], row), _count(inspection.facts.splits[split], row)
+    got = _count(inspection.measured[split], row)
+    expected = _count(inspection.spec.facts.splits[split], row) if inspection.spec.facts else got
     return f"{got:,}" if got == expected else f"[red]{got:,}, not {expected:,}[/red]"
 
 
-def _archive(inspection: Inspection, split: Any) -> str:
+def _file(inspection: Inspection, split: Split) -> str:
     if split not in inspection.measured:
         return "not readable"
-    digest = inspection.archives[split]
+    digest, facts = inspection.files[split], inspection.spec.facts
     if digest is None:
-        return "none (files)"
-    return "official" if digest == inspection.facts.splits[split].archive_sha256 else "repacked"
+        return "several"
+    official = facts.splits[split].file_sha256 if facts else None
+    return "not known" if official is None else "official" if digest == official else "another"
 
 
-def _content(inspection: Inspection, split: Any) -> str:
-    same = (
-        split in inspection.measured
-        and inspection.measured[split].fingerprint == inspection.facts.splits[split].fingerprint
-    )
+def _content(inspection: Inspection, split: Split) -> str:
+    if split not in inspection.measured:
+        return "not readable"
+    facts = inspection.spec.facts
+    if facts is None:
+        return "not known"
+    same = inspection.measured[split].fingerprint == facts.splits[split].fingerprint
     return "ok" if same else "[red]differs[/red]"
 
 
@@ -217,8 +229,7 @@ def _content(inspection: Inspection, split: Any) -> str:
 @click.argument("name")
 @options.data_dir
 @options.as_json
-@click.pass_context
-def audit(ctx: click.Context, name: str, data_dir: Path | None, as_json: bool) -> None:
+def audit(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Find what a dataset repeats, across splits and within them, and how far repeated labels agree.
 
     Test dialogues that stand in the training split favour systems that memorise. The labels of a dialogue that was
@@ -228,7 +239,7 @@ def audit(ctx: click.Context, name: str, data_dir: Path | None, as_json: bool) -
     from erc_bench.inspection.audit import audit as audited
     from erc_bench.progress import default_progress
 
-    dataset = load_dataset(name, data_dir=data_dir, manifest=_manifest(ctx))
+    dataset = load_dataset(name, data_dir=data_dir)
     outcome = audited(dataset, progress=default_progress())
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(outcome), indent=2))

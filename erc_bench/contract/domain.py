@@ -56,13 +56,16 @@ def targets_of(dialogues: Iterable[Dialogue], which: Targets = "all") -> list[Ta
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """The labels of a dataset in their fixed order, and which of them means "no emotion"."""
+    """The labels of a dataset in their fixed order, and which of them means "no emotion".
+
+    `neutral` is None where none of them does: all labels are then emotions.
+    """
 
     names: tuple[str, ...]
-    neutral: str
+    neutral: str | None
 
     def __post_init__(self) -> None:
-        if self.neutral not in self.names:
+        if self.neutral is not None and self.neutral not in self.names:
             raise ValueError(f"neutral must be one of {self.names}, got {self.neutral!r}")
 
     def __len__(self) -> int:
@@ -70,17 +73,22 @@ class LabelSet:
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """All labels but the neutral one."""
+        """All labels but the neutral one, where there is one."""
         return tuple(name for name in self.names if name != self.neutral)
+
+    @property
+    def neutral_index(self) -> int | None:
+        """Position of the neutral label in `names`; None where there is none."""
+        return None if self.neutral is None else self.index(self.neutral)
+
+    @property
+    def fallback(self) -> str:
+        """The label of a system that has nothing to go by: the neutral one, else the first."""
+        return self.names[0] if self.neutral is None else self.neutral
 
     def index(self, name: str) -> int:
         """Position of a label in `names`."""
         return self.names.index(name)
-
-
-DAILYDIALOG_LABELS = LabelSet(
-    ("no emotion", "anger", "disgust", "fear", "happiness", "sadness", "surprise"), neutral="no emotion"
-)
 
 
 def content_fingerprint(labels: LabelSet, splits: Iterable[tuple[str, Sequence[Dialogue]]]) -> str:
@@ -95,7 +103,7 @@ def content_fingerprint(labels: LabelSet, splits: Iterable[tuple[str, Sequence[D
             data = text.encode()
             digest.update(f"{len(data)}:".encode() + data)
 
-    feed(*labels.names, labels.neutral)
+    feed(*labels.names, labels.neutral or "")
     for name, dialogues in splits:
         feed(name, str(len(dialogues)))
         for dialogue in dialogues:
@@ -109,7 +117,8 @@ def content_fingerprint(labels: LabelSet, splits: Iterable[tuple[str, Sequence[D
 class Dataset:
     """A labelled corpus in its official splits.
 
-    `fingerprint` is the SHA-256 of the content, computed from what was read and never copied from a file.
+    `ranking_metric` names the metric that its board is ranked by. `fingerprint` is the SHA-256 of the content, computed
+    from what was read and never copied from a file.
     """
 
     name: str
@@ -117,6 +126,7 @@ class Dataset:
     train: tuple[Dialogue, ...]
     validation: tuple[Dialogue, ...]
     test: tuple[Dialogue, ...]
+    ranking_metric: str = field(default="micro_f1", kw_only=True)
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:

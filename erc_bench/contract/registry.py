@@ -1,4 +1,7 @@
-"""Finding systems: built-in ones and anybody else's register under the same entry-point group."""
+"""Finding systems: built-in ones and anybody else's register under the same entry-point group.
+
+`registered` and `origin_of` serve every group of plug-ins.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,28 @@ GROUP = "erc_bench.systems"
 
 
 @cache
-def _entry_points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def registered(group: str) -> dict[str, EntryPoint]:
+    """What is registered in an entry-point group, by name; imports none of it."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def origin_of(point: EntryPoint) -> str:
+    """The distribution that an entry point belongs to, for example `erc-bench 0.1.0`."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
 
 
 def system_names() -> list[str]:
     """Names of all registered systems, sorted; imports none of them."""
-    return sorted(_entry_points())
+    return sorted(registered(GROUP))
 
 
 def system_origin(name: str) -> str:
     """The distribution that registered a system, for example `erc-bench 0.1.0`."""
-    point = _find(name)
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+    return origin_of(_find(name))
 
 
 def _find(name: str) -> EntryPoint:
-    points = _entry_points()
+    points = registered(GROUP)
     if name not in points:
         raise UnknownNameError("a system", name, points, advice="`erc-bench systems list` shows them all.")
     return points[name]

@@ -1,13 +1,12 @@
 """Downloading a dataset: mirrors in turn, every split checked, all or nothing.
 
-The archives are small enough to be checked in memory. They are then written to a temporary folder beside the target,
-which becomes the target by one rename: whatever stands at the target was complete when it got there. The operating
-system releases the lock of a process that is killed; the next download removes what it left behind.
+What a mirror sends is written to a temporary folder beside the target, read from there as it would be later, and becomes
+the target by one rename: whatever stands at the target was complete when it got there. The operating system releases the
+lock of a process that is killed; the next download removes what it left behind.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import time
@@ -17,13 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Split
-from erc_bench.data.archives import split_archives, split_from_archive
-from erc_bench.data.dailydialog import parse_split
-from erc_bench.data.load import inspect_dataset
-from erc_bench.data.locate import BUNDLED, DATA_DIR_VARIABLE, place_of
-from erc_bench.data.manifest import Manifest, Mirror, SplitFacts, measure_split, package_manifest
-from erc_bench.errors import DataCorruptError, DataError, DataMissingError
+from erc_bench.contract.domain import SPLITS, Split
+from erc_bench.data.archives import members
+from erc_bench.data.load import inspect_dataset, split_problems
+from erc_bench.data.locate import DATA_DIR_VARIABLE
+from erc_bench.data.registry import dataset_spec
+from erc_bench.data.spec import DatasetSpec, Mirror, measure_split
+from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UsageError
+from erc_bench.files import file_sha256
 from erc_bench.paths import download_dir
 from erc_bench.progress import Progress
 
@@ -32,107 +32,126 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0
 CHUNK_BYTES = 1 << 16
-# a server that never stops sending must not fill the disk; the official release has 4.5 MB
+# a server that never stops sending must not fill the disk; the largest official release has 6.9 MB
 MAX_BYTES = 64 << 20
 
 
 def download(
-    name: str,
+    dataset: str | DatasetSpec,
     *,
     progress: Progress,
     mirrors: Sequence[Mirror] | None = None,
     force: bool = False,
     attempts: int = 3,
     pause: float = 0.5,
-    manifest: Manifest | None = None,
 ) -> Path:
     """Download a dataset into its folder and return the folder; a complete copy there is kept unless `force`.
 
-    `mirrors` replaces those of the manifest. A connection that breaks is tried again, `attempts` times in all,
+    `mirrors` replaces those of its spec. A connection that breaks is tried again, `attempts` times in all,
     after `pause` seconds and twice as many each time more.
 
     Raises
     ------
     UnknownNameError
         No dataset of that name.
+    UsageError
+        The dataset cannot be downloaded; the message says where to get it.
     DataMissingError
         No mirror had it; the message says why for each.
     DataError
         The folder cannot be written.
     """
-    manifest = manifest or package_manifest()
-    facts = manifest.facts(name)
-    if name == BUNDLED:
-        progress.note(f"{name} comes with erc-bench: nothing to download")
-        return place_of(name).folder
-    target = download_dir(name)
+    spec = dataset if isinstance(dataset, DatasetSpec) else dataset_spec(dataset)
+    if spec.bundled is not None:
+        progress.note(f"{spec.name} comes with an installed package: nothing to download")
+        return spec.bundled
+    wanted = spec.mirrors if mirrors is None else mirrors
+    if not wanted or not spec.files:
+        raise UsageError(
+            f"{spec.name} must be got by hand, erc-bench cannot download it. {spec.how_to_get or spec.link} Then name the "
+            f"folder that holds it with --data-dir or {DATA_DIR_VARIABLE}."
+        )
+    target = download_dir(spec.name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target, progress):
             _remove_leftovers(target)
-            if not force and _is_complete(name, target, manifest, progress):
+            if not force and _is_complete(spec, target, progress):
                 return target
             fetch = partial(_fetch, progress=progress, attempts=attempts, pause=pause)
-            failures = []
-            for mirror in facts.mirrors if mirrors is None else mirrors:
-                try:
-                    archives = _archives(mirror, fetch)
-                    official = [
-                        check_archive(archives[split], split, facts.splits[split], f"{split}.zip") for split in SPLITS
-                    ]
-                except DataError as error:
-                    failures.append(f"{mirror.name} ({mirror.url}): {error}")
-                    progress.note(f"failed: {failures[-1]}")
-                    continue
-                if not all(official):
-                    progress.note(f"{mirror.name} has repacked archives: their content is the official one")
-                _install(archives, target)
-                return target
+            try:
+                failures = _try_all(spec, wanted, target, fetch, progress)
+            finally:
+                _remove_leftovers(target)
     except OSError as error:
         raise DataError(
             f"{target} must be writable, got: {error.strerror or error}. Free some space, or name another folder with "
             "ERC_BENCH_HOME."
         ) from error
+    if failures is None:
+        return target
     raise DataMissingError(
         "\n".join(
             [
-                f"one of the {len(failures)} mirrors of {name} must have the official release, but:",
+                f"one of the {len(failures)} mirrors of {spec.name} must have the official release, but:",
                 *(f"- {failure}" for failure in failures),
-                f"Try again later, give a mirror with --url, or get it elsewhere ({facts.link}) and name the folder that "
+                f"Try again later, give a mirror with --url, or get it elsewhere ({spec.link}) and name the folder that "
                 f"holds it with --data-dir or {DATA_DIR_VARIABLE}.",
             ]
         )
     )
 
 
-def check_archive(archive: bytes, split: Split, facts: SplitFacts, where: str) -> bool:
-    """Check one split's archive; True for the official one, False for a repacked one with the same content.
+def _try_all(
+    spec: DatasetSpec, mirrors: Sequence[Mirror], target: Path, fetch: Callable[[str], bytes], progress: Progress
+) -> list[str] | None:
+    """Install from the first mirror that has the official release; None when one did, else why each did not."""
+    failures = []
+    for mirror in mirrors:
+        try:
+            files = _files(spec, mirror, fetch)
+            staged = _stage(files, target)
+            official = [check_split(spec, staged, split) for split in SPLITS]
+        except DataError as error:
+            failures.append(f"{mirror.name} ({mirror.url}): {error}")
+            progress.note(f"failed: {failures[-1]}")
+            continue
+        if not all(official):
+            progress.note(f"{mirror.name} has other files than the official ones: their content is the same")
+        _install(staged, target)
+        return None
+    return failures
+
+
+def check_split(spec: DatasetSpec, folder: Path, split: Split) -> bool:
+    """Check what was downloaded of a split; True for the official file, False for another with the same content.
 
     Raises
     ------
     DataCorruptError
         The content is another, or cannot be read.
     """
-    digest = hashlib.sha256(archive).hexdigest()
-    if digest == facts.archive_sha256:
+    file = folder / spec.files[split]
+    digest = file_sha256(file)
+    official = spec.facts.splits[split].file_sha256 if spec.facts else None
+    if digest == official:
         return True
-    expected = f"{where} must have the SHA-256 {facts.archive_sha256}, or the same content, got {digest}"
+    expected = f"{file.name} must have the SHA-256 {official}, or the same content, got {digest}"
     try:
-        dialogues, problems = parse_split(split_from_archive(archive, split, where))
-    except DataCorruptError as error:
-        raise DataCorruptError(f"{expected}: {error}") from None
-    measured = measure_split(DAILYDIALOG_LABELS, split, dialogues)
-    if problems or measured.fingerprint != facts.fingerprint:
-        reason = problems[0] if problems else f"its {measured.utterances:,} utterances or their labels differ."
-        raise DataCorruptError(f"{expected}: {reason}")
-    return False
+        reading = spec.read(folder, split)
+    except DataError as error:
+        raise DataCorruptError(f"{expected}: {error}".replace(f"{folder}/", "")) from None
+    problems = reading.problems or split_problems(spec, split, measure_split(spec.labels, split, reading.dialogues))
+    if problems:
+        raise DataCorruptError(f"{expected}: {problems[0]}".replace(f"{folder}/", ""))
+    return official is None
 
 
-def _is_complete(name: str, target: Path, manifest: Manifest, progress: Progress) -> bool:
+def _is_complete(spec: DatasetSpec, target: Path, progress: Progress) -> bool:
     if not target.exists():
         return False
     try:
-        inspection = inspect_dataset(name, data_dir=target, manifest=manifest)
+        inspection = inspect_dataset(spec, data_dir=target)
     except DataMissingError as error:
         progress.note(f"downloading again: {error}")
         return False
@@ -143,23 +162,25 @@ def _is_complete(name: str, target: Path, manifest: Manifest, progress: Progress
     return True
 
 
-def _archives(mirror: Mirror, fetch: Callable[[str], bytes]) -> dict[Split, bytes]:
+def _files(spec: DatasetSpec, mirror: Mirror, fetch: Callable[[str], bytes]) -> dict[str, bytes]:
+    names = list(dict.fromkeys(spec.files.values()))
     if mirror.single:
-        return split_archives(fetch(mirror.url), mirror.url)
-    return {split: fetch(mirror.split_url(split)) for split in SPLITS}
+        return members(fetch(mirror.url), names, mirror.url)
+    return {name: fetch(mirror.file_url(name)) for name in names}
 
 
-def _install(archives: Mapping[Split, bytes], target: Path) -> None:
+def _stage(files: Mapping[str, bytes], target: Path) -> Path:
     folder = _temporary(target)
-    try:
-        for split, archive in archives.items():
-            (folder / f"{split}.zip").write_bytes(archive)
-        folder.chmod(0o755)  # mkdtemp makes it private
-        if target.exists():
-            target.rename(_temporary(target) / "replaced")
-        folder.rename(target)
-    finally:
-        _remove_leftovers(target)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def _install(staged: Path, target: Path) -> None:
+    staged.chmod(0o755)  # mkdtemp makes it private
+    if target.exists():
+        target.rename(_temporary(target) / "replaced")
+    staged.rename(target)
 
 
 def _temporary(target: Path) -> Path:

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset, Dialogue, Split
-from erc_bench.data.archives import Layout
-from erc_bench.data.bundled import read_bundled
-from erc_bench.data.dailydialog import parse_split
-from erc_bench.data.locate import BUNDLED, Place, layout_at, place_of, ways_out
-from erc_bench.data.manifest import DatasetFacts, Manifest, SplitFacts, measure_split, package_manifest
+from erc_bench.contract.domain import SPLITS, Dataset, Dialogue, Split
+from erc_bench.data.locate import Place, place_of, require_present, ways_out
+from erc_bench.data.registry import dataset_spec
+from erc_bench.data.spec import DatasetSpec, Facts, SplitFacts, measure_split
 from erc_bench.errors import DataCorruptError, DataError
 
 MAX_PROBLEMS = 20
@@ -22,14 +20,14 @@ MAX_PROBLEMS = 20
 class Inspection:
     """What was found where a dataset lies, and everything that is wrong with it.
 
-    `measured` and `archives` lack a split that could not be read; `archives` is the SHA-256 (hex) of each split's
-    archive, None for files that lie outside one. `dataset` is None where a problem was found.
+    `measured` and `files` lack a split that could not be read; `files` is the SHA-256 (hex) of the file that each
+    split was read from, None where it was not one file. `dataset` is None where a problem was found.
     """
 
-    facts: DatasetFacts
+    spec: DatasetSpec
     place: Place
     measured: Mapping[Split, SplitFacts]
-    archives: Mapping[Split, str | None]
+    files: Mapping[Split, str | None]
     problems: tuple[str, ...]
     dataset: Dataset | None
 
@@ -38,20 +36,17 @@ class Inspection:
         lines = [f"- {problem}" for problem in self.problems[:MAX_PROBLEMS]]
         if len(self.problems) > MAX_PROBLEMS:
             lines.append(f"- and {len(self.problems) - MAX_PROBLEMS:,} more")
-        heading = f"{self.facts.name} in {self.place.folder} must be the official release, but:"
-        return DataCorruptError("\n".join([heading, *lines, ways_out(self.facts.name, self.place)]))
+        what = "the official release" if self.spec.facts else "a whole dataset"
+        heading = f"{self.spec.name} in {self.place.folder} must be {what}, but:"
+        return DataCorruptError("\n".join([heading, *lines, ways_out(self.spec, self.place)]))
 
 
-def dataset_names() -> list[str]:
-    """Names of the datasets that the harness knows."""
-    return list(package_manifest().datasets)
+def load_dataset(dataset: str | DatasetSpec, *, data_dir: Path | None = None) -> Dataset:
+    """Read a dataset, given by name or as a spec, and check its content against the facts of its spec.
 
-
-def load_dataset(name: str, *, data_dir: Path | None = None, manifest: Manifest | None = None) -> Dataset:
-    """Read a dataset and check its content against the manifest.
-
-    `dailydialog` is read from `data_dir`, else from the folder in ERC_BENCH_DATA_DIR, else from the download folder;
-    `sample` comes with the package, wherever those point. `manifest` replaces the package's own.
+    It is read from `data_dir` if given; else from the folder in ERC_BENCH_DATA_DIR, if it lies there; else from the
+    download folder. Such a folder holds the dataset itself, or in a subfolder of the dataset's name. A dataset that
+    comes with a package, as `sample` does, is read from there wherever those point.
 
     Raises
     ------
@@ -62,13 +57,13 @@ def load_dataset(name: str, *, data_dir: Path | None = None, manifest: Manifest 
     DataCorruptError
         It is there, but truncated, altered or mislabelled.
     """
-    inspection = inspect_dataset(name, data_dir=data_dir, manifest=manifest)
+    inspection = inspect_dataset(dataset, data_dir=data_dir)
     if inspection.dataset is None:
         raise inspection.refusal()
     return inspection.dataset
 
 
-def inspect_dataset(name: str, *, data_dir: Path | None = None, manifest: Manifest | None = None) -> Inspection:
+def inspect_dataset(dataset: str | DatasetSpec, *, data_dir: Path | None = None) -> Inspection:
     """Read a dataset as far as it can be read and find everything that is wrong with it.
 
     Raises
@@ -78,49 +73,34 @@ def inspect_dataset(name: str, *, data_dir: Path | None = None, manifest: Manife
     DataMissingError
         There is nothing of it where it was looked for.
     """
-    facts = (manifest or package_manifest()).facts(name)
-    place = place_of(name, data_dir)
-    layout = None if name == BUNDLED else layout_at(name, place)
+    spec = dataset if isinstance(dataset, DatasetSpec) else dataset_spec(dataset)
+    place = place_of(spec, data_dir)
+    require_present(spec, place)
     parts: dict[Split, tuple[Dialogue, ...]] = {}
     measured: dict[Split, SplitFacts] = {}
-    archives: dict[Split, str | None] = {}
+    files: dict[Split, str | None] = {}
     problems: list[str] = []
     for split in SPLITS:
         try:
-            parts[split], archives[split], found = _read(layout, split)
+            reading = spec.read(place.folder, split)
         except DataError as error:
             problems.append(str(error))
             continue
-        measured[split] = measure_split(DAILYDIALOG_LABELS, split, parts[split])
-        problems += found or split_problems(facts, split, measured[split])
-    dataset = None if problems else Dataset(name, DAILYDIALOG_LABELS, **parts)
-    return Inspection(facts, place, measured, archives, tuple(problems), dataset)
+        parts[split], files[split] = reading.dialogues, reading.file_sha256
+        measured[split] = measure_split(spec.labels, split, reading.dialogues)
+        problems += reading.problems or split_problems(spec, split, measured[split])
+    found = None if problems else Dataset(spec.name, spec.labels, **parts, ranking_metric=spec.ranking_metric)
+    return Inspection(spec, place, measured, files, tuple(problems), found)
 
 
-def check_fingerprint(name: str, fingerprint: str, *, manifest: Manifest | None = None) -> None:
-    """Refuse a fingerprint (SHA-256, hex) that is not the one of the dataset of that name.
-
-    Raises
-    ------
-    UnknownNameError
-        No dataset of that name.
-    DataCorruptError
-        The fingerprint is another.
-    """
-    expected = (manifest or package_manifest()).facts(name).fingerprint
-    if fingerprint != expected:
-        raise DataCorruptError(
-            f"the fingerprint of {name} must be {expected}, got {fingerprint}: other data than this version of "
-            f"erc-bench knows. Check the data with `erc-bench data verify {name}` and run again on it."
-        )
-
-
-def split_problems(facts: DatasetFacts, split: Split, measured: SplitFacts) -> list[str]:
+def split_problems(spec: DatasetSpec, split: Split, measured: SplitFacts) -> list[str]:
     """How a split that was read differs from what it must be; empty if it does not."""
-    expected = facts.splits[split]
-    if measured.fingerprint == expected.fingerprint:
+    name = f"the {split} split of {spec.name}"
+    if not measured.dialogues:
+        return [f"{name} must have a dialogue or more, got none."]
+    if spec.facts is None or measured.fingerprint == spec.facts.splits[split].fingerprint:
         return []
-    name = f"the {split} split of {facts.name}"
+    expected = spec.facts.splits[split]
     problems = [
         f"{name} must have {getattr(expected, counted):,} {counted}, got {getattr(measured, counted):,}."
         for counted in ("dialogues", "utterances")
@@ -133,8 +113,7 @@ def split_problems(facts: DatasetFacts, split: Split, measured: SplitFacts) -> l
             for labels in (expected.labels, measured.labels)
         )
         problems.append(f"{name} must have the labels {wanted}; got {got}.")
-    twin = next((other for other in SPLITS if other != split and _same_counts(measured, facts.splits[other])), None)
-    if twin:
+    if twin := _twin(spec.facts, split, measured):
         problems.append(f"the files of the {split} split must not be those of the {twin} split, got its counts.")
     if not problems:
         problems.append(
@@ -144,15 +123,11 @@ def split_problems(facts: DatasetFacts, split: Split, measured: SplitFacts) -> l
     return problems
 
 
-def _read(layout: Layout | None, split: Split) -> tuple[tuple[Dialogue, ...], str | None, list[str]]:
-    if layout is None:
-        return read_bundled(split), None, []
-    files = layout.read(split)
-    dialogues, problems = parse_split(files)
-    return dialogues, files.archive_sha256, problems
+def _twin(facts: Facts, split: Split, measured: SplitFacts) -> Split | None:
+    """The other split that has the counts measured for this one."""
 
+    def counts(of: SplitFacts) -> SplitFacts:
+        return dataclasses.replace(of, fingerprint="", file_sha256=None)
 
-def _same_counts(one: SplitFacts, other: SplitFacts) -> bool:
-    return dataclasses.replace(one, fingerprint="", archive_sha256=None) == dataclasses.replace(
-        other, fingerprint="", archive_sha256=None
-    )
+    others = (other for other in SPLITS if other != split)
+    return next((other for other in others if counts(facts.splits[other]) == counts(measured)), None)

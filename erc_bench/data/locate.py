@@ -3,70 +3,96 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
-from erc_bench.data.archives import Layout, find_layout, holds_dailydialog
+from erc_bench.data.spec import DatasetSpec
 from erc_bench.errors import DataMissingError
 from erc_bench.paths import download_dir
 
 DATA_DIR_VARIABLE = "ERC_BENCH_DATA_DIR"
-BUNDLED = "sample"
+PACKAGE, GIVEN, DOWNLOADED = "the package", "--data-dir", "the download folder"
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder and what named it."""
+    """A folder, what named it, and whether something of the dataset lies there (not whether it is whole)."""
 
     folder: Path
     named_by: str
+    present: bool
 
 
-def place_of(name: str, data_dir: Path | None = None) -> Place:
-    """Which folder a dataset is read from: `data_dir`, else ERC_BENCH_DATA_DIR, else the download folder.
+def place_of(spec: DatasetSpec, data_dir: Path | None = None) -> Place:
+    """Which folder a dataset is read from: in `data_dir` if given; else in ERC_BENCH_DATA_DIR, if it lies there, else
+    in the download folder. A folder holds a dataset itself or in a subfolder of the dataset's name.
 
-    `sample` is always read from the package.
+    A dataset that comes with a package is always read from there.
     """
-    if name == BUNDLED:
-        return Place(Path(str(files("erc_bench.data"))) / BUNDLED, "the package")
+    if spec.bundled is not None:
+        return Place(spec.bundled, PACKAGE, True)
+    places = [_place(spec, folder, named_by) for folder, named_by in _named(spec.name, data_dir)]
+    return next((place for place in places if place.present), places[0])
+
+
+def _named(name: str, data_dir: Path | None) -> Iterator[tuple[Path, str]]:
     if data_dir is not None:
-        return Place(data_dir, "--data-dir")
+        yield data_dir, GIVEN
+        return
     given = os.environ.get(DATA_DIR_VARIABLE)
     if given:
-        return Place(Path(given), DATA_DIR_VARIABLE)
-    return Place(download_dir(name), "the download folder")
+        yield Path(given), DATA_DIR_VARIABLE
+    yield download_dir(name), DOWNLOADED
 
 
-def is_present(place: Place) -> bool:
-    """Whether something of the dataset lies there; says nothing of whether it is whole."""
-    return place.named_by == "the package" or holds_dailydialog(place.folder)
+def _place(spec: DatasetSpec, folder: Path, named_by: str) -> Place:
+    # the subfolder first: a folder of corpora may hold what looks like one
+    found = next(filter(None, (spec.found_in(place) for place in (folder / spec.name, folder))), None)
+    return Place(found or folder, named_by, found is not None)
 
 
-def layout_at(name: str, place: Place) -> Layout:
-    """The files of a dataset at a place.
+def require_present(spec: DatasetSpec, place: Place) -> None:
+    """Refuse a place where there is nothing of a dataset.
 
     Raises
     ------
     DataMissingError
-        There is nothing of it there; the message says where to get it.
+        It says what must be there, and where to get it.
     """
+    if place.present:
+        return
     try:
-        return find_layout(place.folder)
-    except DataMissingError as error:
-        raise DataMissingError(f"{error} {ways_out(name, place)}") from None
-
-
-def ways_out(name: str, place: Place) -> str:
-    """What to do about a dataset that is missing or damaged at a place."""
-    if place.named_by == "the package":
-        return "Install erc-bench again."
-    if place.named_by == "the download folder":
-        return (
-            f"Get it with `erc-bench data download {name}` (--force to replace a damaged copy), or name the folder that "
-            f"holds it with --data-dir or {DATA_DIR_VARIABLE}."
-        )
-    return (
-        f"The folder was named by {place.named_by}: name another one, or leave it out and get the official release "
-        f"with `erc-bench data download {name}`."
+        got = _listing(place.folder)
+    except OSError as error:
+        raise DataMissingError(f"{place.folder} must be a readable folder, got: {error.strerror}.") from None
+    raise DataMissingError(
+        f"{place.folder} must hold {spec.wanted}, itself or in its subfolder {spec.name}, got {got}. {ways_out(spec, place)}"
     )
+
+
+def ways_out(spec: DatasetSpec, place: Place) -> str:
+    """What to do about a dataset that is missing or damaged at a place."""
+    if place.named_by == PACKAGE:
+        return "Install its package again."
+    if place.named_by == DOWNLOADED:
+        elsewhere = f"name the folder that holds it with --data-dir or {DATA_DIR_VARIABLE}."
+        if not spec.mirrors:
+            return f"{spec.how_to_get or f'Get it from {spec.link}.'} Then {elsewhere}"
+        return f"Get it with `erc-bench data download {spec.name}` (--force to replace a damaged copy), or {elsewhere}"
+    get = (
+        f"leave it out and get the official release with `erc-bench data download {spec.name}`."
+        if spec.mirrors
+        else spec.how_to_get or f"get it from {spec.link}."
+    )
+    return f"The folder was named by {place.named_by}: name another one, or {get}"
+
+
+def _listing(folder: Path) -> str:
+    if not folder.exists():
+        return "no such folder"
+    if not folder.is_dir():
+        return "a file"
+    names = sorted(path.name for path in folder.iterdir())
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return shown or "an empty folder"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from erc_bench.contract.domain import Dataset, Target
+from erc_bench.contract.domain import Dataset, LabelSet, Target
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataMissingError, UnknownNameError, UsageError
 from erc_bench.records.groups import check_run, group_runs, titles
@@ -63,7 +63,7 @@ class Showing:
 
     run: Run
     title: str
-    labels: tuple[str, ...]
+    labels: LabelSet
     dialogues: tuple[ShownDialogue, ...]
     labelled: int
     right: int
@@ -221,7 +221,7 @@ def build_showing(
     return Showing(
         run=run[0],
         title=run[1],
-        labels=dataset.labels.names,
+        labels=dataset.labels,
         dialogues=tuple(shown),
         labelled=labelled,
         right=right,

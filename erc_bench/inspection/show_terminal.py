@@ -20,7 +20,7 @@ NOT_LABELLED = "–"
 UNUSABLE = "(unusable)"
 NEUTRAL_STYLE = "dim"
 LABEL_STYLES = ("red", "green", "magenta", "yellow", "blue", "cyan")
-"""Styles of the labels after the first one, which is the neutral one; more labels start again."""
+"""Styles of the emotions; more of them start again."""
 MARKS = {"helped": ("helped", "bold green"), "hurt": ("hurt", "bold red"), "both wrong": ("both wrong", "red")}
 
 
@@ -122,8 +122,8 @@ def _answer(prediction: Prediction | None, showing: Showing) -> Text:
 
 
 def _label(name: str, showing: Showing) -> Text:
-    position = showing.labels.index(name) if name in showing.labels else 0
-    style = LABEL_STYLES[(position - 1) % len(LABEL_STYLES)] if position else NEUTRAL_STYLE
+    emotions = showing.labels.emotions
+    style = LABEL_STYLES[emotions.index(name) % len(LABEL_STYLES)] if name in emotions else NEUTRAL_STYLE
     return Text(plain(name), style=style)
 
 

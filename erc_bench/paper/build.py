@@ -12,10 +12,10 @@ from erc_bench.files import write_atomically
 from erc_bench.paper.figures import figure_3, figure_4, write_pictures
 from erc_bench.paper.measure import Measurements
 from erc_bench.paper.model import Table
-from erc_bench.paper.published import SOURCE
+from erc_bench.paper.published import PUBLISHED_ON, SOURCE
 from erc_bench.paper.render import render_csv, render_markdown
 from erc_bench.paper.sizes import table_6
-from erc_bench.paper.tables import PUBLISHED_ON, table_1, table_2, table_3, table_4, table_5
+from erc_bench.paper.tables import table_1, table_2, table_3, table_4, table_5
 from erc_bench.records.record import Run, find_runs
 
 TABLES = (1, 2, 3, 4, 5, 6)

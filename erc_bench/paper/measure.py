@@ -155,9 +155,9 @@ class Measurements:
         labels = self.dataset.labels
         part = view(self.dataset, "last-turn" if protocol == "last-turn" else "utterance")
         runs = [run_confusions(self.dataset, part, read_predictions(run.folder)) for run in row.group.runs]
-        if protocol == "emotional utterances":
+        if protocol == "emotional utterances" and labels.neutral_index is not None:
             for confusions in runs:
-                confusions[:, labels.index(labels.neutral)] = 0
+                confusions[:, labels.neutral_index] = 0
         found = estimate(runs, labels, self._weights)
         values = {
             name: Value(

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from erc_bench.board.published import PublishedResult
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Dataset
+from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.paper.measure import Measurements, of_matrix
-from erc_bench.paper.published import PaperTables, ScoreName, paper_tables
+from erc_bench.paper.published import PaperTables, ScoreName, paper_labels, paper_tables
 from erc_bench.scoring import metrics
 from erc_bench.scoring.metric import CORRELATION
 
@@ -46,7 +46,7 @@ def _table_2(found: Measurements, results: dict[str, PublishedResult]) -> Iterat
     )
     seven = [name for name, result in results.items() if "macro over 7 labels" in result.flags]
     yield (
-        f"The macro F1 of {_listed(seven)} is a mean over {len(DAILYDIALOG_LABELS)} labels, the neutral one included, and "
+        f"The macro F1 of {_listed(seven)} is a mean over {len(paper_labels())} labels, the neutral one included, and "
         f"not over the six emotions.{_seven_label_example(found)}"
     )
     weighted = [name for name, result in results.items() if "weighted F1 labelled macro" in result.flags]
@@ -71,7 +71,7 @@ def _seven_label_example(found: Measurements) -> str:
     best = rows[0]
     labels = found.dataset.labels
     f1 = [best.per_label[name]["f1"] for name in labels.emotions]
-    six, neutral = sum(f1) / len(f1), best.per_label[labels.neutral]["f1"]
+    six, neutral = sum(f1) / len(f1), best.per_label[labels.fallback]["f1"]
     return (
         f" What that changes, for {best.title} as measured here: {six:.2f} over six, "
         f"({len(f1)} × {six:.2f} + {neutral:.2f}) / {len(labels)} = {(sum(f1) + neutral) / len(labels):.2f} over seven."
@@ -92,7 +92,7 @@ def _falcon(found: Measurements, results: dict[str, PublishedResult]) -> str:
 
 def _mcc_of_7b(tables: PaperTables) -> str:
     printed = tables.number("table_5", "Llama2-7b", "mcc")
-    value = of_matrix(tables.confusion("Llama2-7b"), DAILYDIALOG_LABELS)["mcc"].value
+    value = of_matrix(tables.confusion("Llama2-7b"), paper_labels())["mcc"].value
     return (
         f"Llama2-7b: the paper prints an MCC of {printed:.2f}; its released confusion matrix gives {value:.3f} (F1 scores "
         f"follow from the matrix as printed), and the released mean over ten runs is {_ten_runs(tables, 'Llama2-7b')}."
@@ -118,7 +118,7 @@ def table_3(dataset: Dataset) -> tuple[str, ...]:
     gold = [sum(u.label == name for d in dataset.test for u in d.utterances) for name in dataset.labels.names]
     hits = columns["recall"] * support
     margins = np.concatenate([hits, support, hits / columns["precision"], [0.0]])
-    implied = {name: float(value) for name, value in metrics.scores_of_margins(margins, DAILYDIALOG_LABELS).items()}
+    implied = {name: float(value) for name, value in metrics.scores_of_margins(margins, paper_labels()).items()}
     return (
         f"The published supports, {' + '.join(f'{count:.0f}' for count in support)} = {total:,}, lie between "
         f"{support.min():.0f} and {support.max():.0f}, near a seventh of their sum ({equal:.1f}). The test split of "
@@ -160,7 +160,7 @@ def table_4(dataset: Dataset) -> tuple[str, ...]:
 
 def table_5(found: Measurements, tables: PaperTables) -> tuple[str, ...]:
     """Where the printed P, R, F1 and MCC come from."""
-    labels = DAILYDIALOG_LABELS
+    labels = paper_labels()
     lines = []
     for name in tables.confusions:
         if "precision" not in tables.row("table_5", name):
@@ -196,7 +196,7 @@ def table_5(found: Measurements, tables: PaperTables) -> tuple[str, ...]:
 
 
 def _falcon_answers(tables: PaperTables) -> str:
-    labels, confusion = DAILYDIALOG_LABELS, tables.confusion("Falcon-7b")
+    labels, confusion = paper_labels(), tables.confusion("Falcon-7b")
     answers = dict(zip(labels.names, confusion.sum(axis=0).tolist(), strict=False))
     others = _listed([f"{count} {name}" for name, count in answers.items() if count and name != "happiness"])
     values = of_matrix(confusion, labels)

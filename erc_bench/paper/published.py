@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from erc_bench.contract.domain import Targets
+from erc_bench.contract.domain import LabelSet, Targets
+from erc_bench.data import dataset_spec
 from erc_bench.errors import DataCorruptError
 from erc_bench.records.record import RunRecord
 
 FILE = "paper_tables.json"
+PUBLISHED_ON = "dailydialog"
 SOURCE = "Gendron and Guibon (WASSA 2024)"
 
 Number = Annotated[str, Field(pattern=r"^\d[\d,]*(\.\d+)?$")]
@@ -75,7 +77,7 @@ class Counterpart(BaseModel):
         parts = ["erc-bench run", f"--system {self.system}"]
         parts += [f"--set {name}={_shown(value)}" for name, value in self.settings.items()]
         parts += [f"--targets {self.targets}"] * (self.targets != "all")
-        parts += [f"--dataset {dataset}"] * (dataset != "dailydialog")
+        parts += [f"--dataset {dataset}"] * (dataset != PUBLISHED_ON)
         return " ".join([*parts, f"--seeds {self.seeds}"])
 
 
@@ -125,6 +127,11 @@ class PaperTables(BaseModel):
     def number(self, table: Literal["table_3", "table_4", "table_5"], row: str, column: ScoreName) -> float:
         """A printed number as a number."""
         return float(self.row(table, row)[column].replace(",", ""))
+
+
+def paper_labels() -> LabelSet:
+    """The labels of the dataset that the paper is about, in the order of its tables and matrices."""
+    return dataset_spec(PUBLISHED_ON).labels
 
 
 @cache

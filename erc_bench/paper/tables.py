@@ -9,12 +9,11 @@ from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.paper import notes
 from erc_bench.paper.measure import Measurements, Protocol, Scored, Value, mean_shares, of_matrix
 from erc_bench.paper.model import Column, Line, Table, scored_line
-from erc_bench.paper.published import PaperTables, paper_tables
+from erc_bench.paper.published import PUBLISHED_ON, PaperTables, paper_tables
 
 SEC = "SentEmoContext"
 AS_DESCRIBED = "SentEmoContext, as described"
 NOT_IN_TABLE = "not in Table 2"
-PUBLISHED_ON = "dailydialog"
 SCORES = (
     Column("macro_f1", "macro F1*", "percent"),
     Column("micro_f1", "micro F1*", "percent"),

@@ -78,7 +78,7 @@ class $class_name(System[Config]):
         by_id = {dialogue.id: dialogue for dialogue in dialogues}
         for target in targets:
             word = first_word(by_id[target.dialogue].utterances[target.turn].text)
-            yield Prediction(target.dialogue, target.turn, self.labels_of_words.get(word, self.labels.neutral))
+            yield Prediction(target.dialogue, target.turn, self.labels_of_words.get(word, self.labels.fallback))
 
     def save(self, folder: Path) -> None:
         """Write what was learned: JSON and safetensors, never pickle."""

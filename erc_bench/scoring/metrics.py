@@ -125,8 +125,9 @@ def without_support(confusion: NDArray[Any], labels: LabelSet) -> tuple[str, ...
 
 
 def unusable_as_neutral(confusions: NDArray[np.int64], labels: LabelSet) -> NDArray[np.int64]:
-    """The matrices (..., K, K + 1) as if every unusable answer had been the neutral label."""
+    """The matrices (..., K, K + 1) as if every unusable answer had been the neutral label; unchanged without one."""
     folded = confusions.copy()
-    folded[..., labels.index(labels.neutral)] += folded[..., -1]
-    folded[..., -1] = 0
+    if labels.neutral_index is not None:
+        folded[..., labels.neutral_index] += folded[..., -1]
+        folded[..., -1] = 0
     return folded

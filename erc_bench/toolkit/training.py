@@ -88,7 +88,7 @@ def sampling_weights(gold: NDArray[np.int64], classes: int, power: float) -> NDA
 
 
 def calibrate(
-    logits: NDArray[np.float32], gold: NDArray[np.int64], neutral: int, decision: Decision
+    logits: NDArray[np.float32], gold: NDArray[np.int64], neutral: int | None, decision: Decision
 ) -> tuple[float, float]:
     """The number to add to the neutral logit, and the micro F1 over the other labels that it gives, in 0..1.
 
@@ -103,10 +103,12 @@ def calibrate(
     gold
         Int64 (utterances,), no label withheld.
     neutral
-        Position of the neutral label.
+        Position of the neutral label; without one there is nothing to add.
     """
     import numpy as np
 
+    if neutral is None:
+        return 0.0, float((logits.argmax(axis=1) == gold).mean())
     names = np.delete(np.arange(logits.shape[1]), neutral)
     emotions = logits[:, names].astype(np.float64)
     margin = emotions.max(axis=1) - logits[:, neutral]
@@ -138,7 +140,8 @@ def prediction(target: Target, logits: NDArray[np.float32], offset: float, label
     import numpy as np
 
     shifted = logits.astype(np.float64)
-    shifted[labels.index(labels.neutral)] += offset
+    if labels.neutral_index is not None:
+        shifted[labels.neutral_index] += offset
     odds = np.exp(shifted - shifted.max())
     scores = {name: round(float(p), SCORE_DECIMALS) for name, p in zip(labels.names, odds / odds.sum(), strict=True)}
     return Prediction(target.dialogue, target.turn, labels.names[int(shifted.argmax())], scores)

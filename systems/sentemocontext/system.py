@@ -175,9 +175,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
             return 0.0, 0.0
         logits = np.concatenate([self._run(embeddings)[1] for embeddings in held_out.embeddings])
         gold = np.concatenate(held_out.gold)
-        return calibrate(
-            logits[gold >= 0], gold[gold >= 0], self.labels.index(self.labels.neutral), self.config.decision
-        )
+        return calibrate(logits[gold >= 0], gold[gold >= 0], self.labels.neutral_index, self.config.decision)
 
     def _run(self, embeddings: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Contextual vectors and logits of one dialogue: alone, unpadded, so that no other dialogue has a part in it."""

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.scoring.bootstrap import RESAMPLES, estimate, resample_weights
 
-LABELS = DAILYDIALOG_LABELS
 K = len(LABELS)
 ROWS = 50
 DIALOGUES = 1_000

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS as LABELS
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.scoring import metrics
 

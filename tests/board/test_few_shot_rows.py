@@ -13,7 +13,8 @@ from erc_bench.board.build import measured_board, rendered
 from erc_bench.board.few_shot_rows import CHANCE, few_shot_sections
 from erc_bench.board.formats.csv_file import columns, every_value, values
 from erc_bench.board.rows import sections
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset
+from erc_bench.contract.domain import Dataset
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import DataCorruptError
 from erc_bench.protocols.few_shot import EPISODES, FEW_SHOT_FILE, SEED, run_counts
 from erc_bench.protocols.few_shot import _Evidence as Evidence
@@ -22,7 +23,7 @@ from erc_bench.records.groups import group_runs
 from erc_bench.records.record import Run, find_runs
 from erc_bench.scoring import metrics
 
-EMOTIONS = DAILYDIALOG_LABELS.emotions
+EMOTIONS = LABELS.emotions
 
 
 @pytest.fixture

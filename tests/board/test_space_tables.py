@@ -5,7 +5,7 @@ from typing import Any
 from erc_bench.board import text
 from erc_bench.board.rows import Board
 from erc_bench.board.words import PROTOCOL_MEANINGS
-from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Score, Section
 
 
@@ -15,7 +15,7 @@ def row(title: str, protocol: str, subset: str, scores: dict[str, Score], **chan
 
 
 def board(*sections: Section) -> Board:
-    return Board("mini", "f" * 64, {"test": (3, 9)}, DAILYDIALOG_LABELS, sections)
+    return Board("mini", "f" * 64, {"test": (3, 9)}, LABELS, sections)
 
 
 def test_triplet_rows_show_spread_ties_and_controls_and_no_rank() -> None:

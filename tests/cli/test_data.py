@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,24 @@ from click.testing import CliRunner, Result
 
 from erc_bench.cli.data import data
 from erc_bench.contract.domain import SPLITS
-from erc_bench.data import download_dir
+from erc_bench.data import dataset_names, download_dir
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
 
 if TYPE_CHECKING:
     from erc_bench.contract.domain import Dataset
-    from erc_bench.data.manifest import Manifest
+    from erc_bench.data import DatasetSpec
     from tests.conftest import FileServer, TinyRelease
 
 
-def run(*arguments: str | Path, manifest: Manifest | None = None) -> Result:
-    return CliRunner().invoke(data, [str(argument) for argument in arguments], obj=manifest)
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(data, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def tiny(tiny_release: TinyRelease, register: Callable[[DatasetSpec], None]) -> TinyRelease:
+    """The invented release, in place of the real DailyDialog."""
+    register(tiny_release.spec)
+    return tiny_release
 
 
 @pytest.mark.parametrize("command", ["list", "download", "verify", "audit"])
@@ -45,37 +53,39 @@ def test_list_says_where_it_lies(
 ) -> None:
     def entry() -> tuple[str | None, str]:
         entries = {entry["name"]: entry for entry in json.loads(run("list", "--json").stdout)}
-        assert list(entries) == ["dailydialog", "sample"]
+        assert list(entries) == dataset_names()
         return entries["dailydialog"]["folder"], entries["dailydialog"]["named_by"]
 
     assert entry() == (None, "the download folder")
-    folder = tiny_release.write_archives(download_dir("dailydialog"))
-    assert entry() == (str(folder), "the download folder")
-    monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path / "empty"))
+    monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path / "corpora"))
     assert entry() == (None, "ERC_BENCH_DATA_DIR")
     assert "not in the folder named by ERC_BENCH_DATA_DIR" in run("list").stdout
+    folder = tiny_release.write_archives(download_dir("dailydialog"))
+    assert entry() == (str(folder), "the download folder")
+    folder = tiny_release.write_archives(tmp_path / "corpora" / "dailydialog")
+    assert entry() == (str(folder), "ERC_BENCH_DATA_DIR")
 
 
-def test_download_prints_only_the_folder(tiny_release: TinyRelease, file_server: FileServer, home: Path) -> None:
+def test_download_prints_only_the_folder(tiny: TinyRelease, file_server: FileServer, home: Path) -> None:
     for split in SPLITS:
-        file_server.files[f"/{split}.zip"] = tiny_release.archives[split]
+        file_server.files[f"/{split}.zip"] = tiny.archives[split]
     for _ in range(2):
-        result = run("download", "dailydialog", "--url", file_server.url(), manifest=tiny_release.manifest)
+        result = run("download", "dailydialog", "--url", file_server.url())
         assert result.exit_code == 0
         assert result.stdout == f"{download_dir('dailydialog')}\n"
     assert "already downloaded" in result.stderr
-    assert run("verify", "dailydialog", manifest=tiny_release.manifest).exit_code == 0
-    forced = run("download", "dailydialog", "--force", "--url", file_server.url(), manifest=tiny_release.manifest)
+    assert run("verify", "dailydialog").exit_code == 0
+    forced = run("download", "dailydialog", "--force", "--url", file_server.url())
     assert forced.exit_code == 0
     assert len(file_server.requested) == 6
 
 
 def test_download_takes_the_mirror_from_the_environment(
-    tiny_release: TinyRelease, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: TinyRelease, file_server: FileServer, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file_server.files["/whole.zip"] = tiny_release.single
+    file_server.files["/whole.zip"] = tiny.single
     monkeypatch.setenv("ERC_BENCH_DATA_URL", file_server.url("/whole.zip"))
-    assert run("download", "dailydialog", manifest=tiny_release.manifest).exit_code == 0
+    assert run("download", "dailydialog").exit_code == 0
     assert file_server.requested == ["/whole.zip"]
 
 
@@ -96,25 +106,25 @@ def test_an_unknown_name(command: str, home: Path) -> None:
     assert isinstance(run(command, "dalydialog").exception, UnknownNameError)
 
 
-def test_verify_prints_counts_archives_and_content(tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
-    folder = tiny_release.write_archives(tmp_path / "data")
-    result = run("verify", "dailydialog", "--data-dir", folder, manifest=tiny_release.manifest)
+def test_verify_prints_counts_files_and_content(tiny: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny.write_archives(tmp_path / "data")
+    result = run("verify", "dailydialog", "--data-dir", folder)
     assert result.exit_code == 0
     rows = {line[:12].strip(): line[12:].split() for line in result.stdout.splitlines()}
     assert rows["dialogues"] == ["3", "1", "2"]
     assert rows["utterances"] == ["7", "2", "3"]
     assert rows["surprise"] == ["0", "0", "1"]
-    assert rows["archive"] == ["official"] * 3
+    assert rows["file"] == ["official"] * 3
     assert rows["content"] == ["ok"] * 3
-    assert tiny_release.dataset.fingerprint in result.stdout
+    assert tiny.dataset.fingerprint in result.stdout
 
 
-def test_verify_finds_all_problems(tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
-    folder = tiny_release.write_archives(tmp_path / "data")
-    (folder / "train.zip").write_bytes(tiny_release.archives["train"][:-50])
-    dialogues, emotions = tiny_release.texts["test"]
-    (folder / "test.zip").write_bytes(tiny_release.archive("test", dialogues, emotions.replace(b"6", b"1")))
-    result = run("verify", "dailydialog", "--data-dir", folder, manifest=tiny_release.manifest)
+def test_verify_finds_all_problems(tiny: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny.write_archives(tmp_path / "data")
+    (folder / "train.zip").write_bytes(tiny.archives["train"][:-50])
+    dialogues, emotions = tiny.texts["test"]
+    (folder / "test.zip").write_bytes(tiny.archive("test", dialogues, emotions.replace(b"6", b"1")))
+    result = run("verify", "dailydialog", "--data-dir", folder)
     assert isinstance(result.exception, DataCorruptError)
     assert result.exception.exit_code == 3
     assert "train.zip must be a complete zip archive" in str(result.exception)
@@ -125,19 +135,19 @@ def test_verify_finds_all_problems(tiny_release: TinyRelease, home: Path, tmp_pa
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-def test_verify_for_programs(damaged: bool, tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
-    folder = tiny_release.write_texts(tmp_path / "data")
+def test_verify_for_programs(damaged: bool, tiny: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny.write_texts(tmp_path / "data")
     if damaged:
         (folder / "test" / "dialogues_test.txt").unlink()
-    result = run("verify", "dailydialog", "--data-dir", folder, "--json", manifest=tiny_release.manifest)
+    result = run("verify", "dailydialog", "--data-dir", folder, "--json")
     report = json.loads(result.stdout)
     assert (result.exit_code != 0) is damaged
     assert report["ok"] is not damaged
     assert len(report["problems"]) == damaged
     assert report["splits"]["train"]["labels"]["fear"] == 1
-    assert report["splits"]["train"]["archive"] == "none (files)"
+    assert report["splits"]["train"]["file"] == "several"
     assert (report["splits"]["test"] is None) is damaged
-    assert report["expected_fingerprint"] == tiny_release.dataset.fingerprint
+    assert report["expected_fingerprint"] == tiny.dataset.fingerprint
 
 
 @pytest.mark.data
@@ -146,7 +156,7 @@ def test_verify_the_real_data(dailydialog_dir: Path) -> None:
     assert result.exit_code == 0
     rows = {line[:12].strip(): line[12:].split() for line in result.stdout.splitlines()}
     assert rows["utterances"] == ["87,170", "8,069", "7,740"]
-    assert rows["archive"] == ["official"] * 3
+    assert rows["file"] == ["official"] * 3
 
 
 @pytest.mark.parametrize(("folder", "code"), [(".", 3), ("nowhere", 3)])
@@ -191,11 +201,11 @@ def test_audit_prints_tables_and_what_the_words_mean(sample: Dataset) -> None:
     assert "case and white space folded" in result.stdout
 
 
-def test_audit_for_programs(tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
-    folder = tiny_release.write_archives(tmp_path / "data")
-    result = run("audit", "dailydialog", "--data-dir", folder, "--json", manifest=tiny_release.manifest)
+def test_audit_for_programs(tiny: TinyRelease, home: Path, tmp_path: Path) -> None:
+    folder = tiny.write_archives(tmp_path / "data")
+    result = run("audit", "dailydialog", "--data-dir", folder, "--json")
     found = json.loads(result.stdout)
-    assert found["fingerprint"] == tiny_release.dataset.fingerprint
+    assert found["fingerprint"] == tiny.dataset.fingerprint
     assert found["dialogues"][0] == {"of": "test", "among": "train", "total": 2, "exact": 0, "near": 0}
     assert found["conflicts"]["texts_repeated"] == 0
 

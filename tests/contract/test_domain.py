@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from erc_bench.contract.domain import (
-    DAILYDIALOG_LABELS,
     Dataset,
     Dialogue,
     LabelSet,
@@ -13,6 +12,7 @@ from erc_bench.contract.domain import (
     content_fingerprint,
     folded,
 )
+from erc_bench.data.dailydialog import LABELS
 
 
 def dialogue(*texts: str, name: str = "test-00000", label: str = "happiness") -> Dialogue:
@@ -32,7 +32,7 @@ def test_targets_count_turns_from_zero() -> None:
 
 
 def test_emotions_are_all_labels_but_the_neutral_one() -> None:
-    assert DAILYDIALOG_LABELS.emotions == ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    assert LABELS.emotions == ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
 
 def test_neutral_must_be_a_label() -> None:
@@ -51,15 +51,15 @@ def test_neutral_must_be_a_label() -> None:
     ],
 )
 def test_fingerprint_sees_every_field(other: Dialogue) -> None:
-    labels = DAILYDIALOG_LABELS
+    labels = LABELS
     original = dialogue("Hello.", "Oh, hello!")
     assert content_fingerprint(labels, [("test", [original])]) != content_fingerprint(labels, [("test", [other])])
 
 
 def test_fingerprint_sees_which_split_a_dialogue_is_in() -> None:
     one, two = dialogue("a"), dialogue("b")
-    forward = Dataset("d", DAILYDIALOG_LABELS, (one,), (two,), ())
-    backward = Dataset("d", DAILYDIALOG_LABELS, (two,), (one,), ())
+    forward = Dataset("d", LABELS, (one,), (two,), ())
+    backward = Dataset("d", LABELS, (two,), (one,), ())
     assert forward.fingerprint != backward.fingerprint
 
 

@@ -31,7 +31,7 @@ def test_unknown_system_names_the_nearest() -> None:
 )
 def test_broken_plugins_are_named(value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("broken", value, registry.GROUP)
-    monkeypatch.setattr(registry, "_entry_points", lambda: {"broken": point})
+    monkeypatch.setattr(registry, "registered", lambda group: {"broken": point})
     monkeypatch.setattr(registry, "system_origin", lambda name: "a-package 1.0")
     with pytest.raises(SystemFailedError, match=message):
         registry.system_class("broken")

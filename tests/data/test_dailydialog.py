@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from erc_bench.contract.domain import Dataset, Dialogue, Utterance, folded
-from erc_bench.data.archives import SplitFiles
-from erc_bench.data.dailydialog import parse_split
+from erc_bench.contract.domain import SPLITS, Dataset, Dialogue, Utterance, folded
+from erc_bench.data import load_dataset
+from erc_bench.data.dailydialog import DAILYDIALOG, SplitFiles, find_files, parse_split, read_split
+from erc_bench.errors import DataMissingError
+
+if TYPE_CHECKING:
+    from tests.conftest import TinyRelease
 
 
 def parse(dialogues: str | bytes, emotions: str) -> tuple[tuple[Dialogue, ...], list[str]]:
@@ -63,6 +69,64 @@ def test_all_malformed_lines_are_described() -> None:
 
 def test_empty_files_have_no_dialogues() -> None:
     assert parse("", "") == ((), [])
+
+
+@pytest.fixture(params=["archives", "archives one level down", "texts", "texts one level down", "single", "itself"])
+def place(request: pytest.FixtureRequest, tiny_release: TinyRelease, tmp_path: Path) -> Path:
+    below = tmp_path / "ijcnlp_dailydialog"
+    match request.param:
+        case "archives":
+            return tiny_release.write_archives(tmp_path)
+        case "archives one level down":
+            tiny_release.write_archives(below)
+        case "texts":
+            return tiny_release.write_texts(tmp_path)
+        case "texts one level down":
+            tiny_release.write_texts(below)
+        case _:
+            single = tmp_path / "ijcnlp_dailydialog.zip"
+            single.write_bytes(tiny_release.single)
+            return single if request.param == "itself" else tmp_path
+    return tmp_path
+
+
+def test_every_layout_gives_the_same_bytes(place: Path, tiny_release: TinyRelease) -> None:
+    found = DAILYDIALOG.found_in(place)
+    assert found is not None
+    for split in SPLITS:
+        files = find_files(found, split)
+        assert (files.dialogues, files.emotions) == tiny_release.texts[split]
+    assert load_dataset(tiny_release.spec, data_dir=place) == tiny_release.dataset
+
+
+def test_nothing_is_unpacked(tiny_release: TinyRelease, tmp_path: Path) -> None:
+    tiny_release.write_archives(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    read_split(tmp_path, "train")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("prepare", "got"),
+    [
+        (lambda folder: None, "no such folder"),
+        (lambda folder: folder.mkdir(), "an empty folder"),
+        (lambda folder: (folder.mkdir(), *[(folder / f"f{n}").touch() for n in range(8)]), "f5 and 2 more"),
+    ],
+)
+def test_a_folder_without_it_is_refused(prepare: object, got: str, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    assert callable(prepare)
+    prepare(folder)
+    with pytest.raises(DataMissingError, match=rf"must hold train.zip.*subfolder dailydialog, got .*{got}\."):
+        load_dataset("dailydialog", data_dir=folder)
+
+
+def test_a_missing_split_is_named(tiny_release: TinyRelease, tmp_path: Path) -> None:
+    tiny_release.write_archives(tmp_path)
+    (tmp_path / "test.zip").unlink()
+    with pytest.raises(DataMissingError, match=r"must hold test\.zip or test/dialogues_test\.txt, got neither"):
+        read_split(tmp_path, "test")
 
 
 @pytest.mark.data

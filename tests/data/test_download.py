@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import pytest
 
 from erc_bench.contract.domain import SPLITS
 from erc_bench.data import download_dir, load_dataset
-from erc_bench.data.download import check_archive, download
-from erc_bench.data.manifest import Mirror, package_manifest
-from erc_bench.errors import DataCorruptError, DataError, DataMissingError
+from erc_bench.data.dailydialog import DAILYDIALOG
+from erc_bench.data.download import check_split, download
+from erc_bench.data.spec import Mirror
+from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UsageError
 from erc_bench.progress import SilentProgress
 
 if TYPE_CHECKING:
@@ -39,9 +41,8 @@ def serve(server: FileServer, release: TinyRelease, base: str = "/good") -> Mirr
 
 def get(release: TinyRelease, *mirrors: Mirror, progress: Notes | None = None, force: bool = False) -> Path:
     return download(
-        "dailydialog",
+        release.spec_with(*mirrors),
         progress=progress or Notes(),
-        manifest=release.manifest_with(*mirrors),
         force=force,
         pause=0.01,
     )
@@ -49,7 +50,7 @@ def get(release: TinyRelease, *mirrors: Mirror, progress: Notes | None = None, f
 
 def assert_complete(release: TinyRelease) -> None:
     folder = download_dir("dailydialog")
-    assert load_dataset("dailydialog", manifest=release.manifest) == release.dataset
+    assert load_dataset(release.spec) == release.dataset
     assert sorted(path.name for path in folder.iterdir()) == ["test.zip", "train.zip", "validation.zip"]
     assert {path.name for path in folder.parent.iterdir()} == {"dailydialog", ".dailydialog.lock"}
 
@@ -205,7 +206,7 @@ def test_a_repacked_archive_with_the_official_content_is_taken(
     assert repacked != tiny_release.archives["train"]
     file_server.files["/good/train.zip"] = repacked
     get(tiny_release, mirror, progress=notes)
-    assert notes.lines == ["/good has repacked archives: their content is the official one"]
+    assert notes.lines == ["/good has other files than the official ones: their content is the same"]
     assert_complete(tiny_release)
 
 
@@ -221,7 +222,7 @@ def test_the_sample_needs_no_download(home: Path) -> None:
     notes = Notes()
     folder = download("sample", progress=notes)
     assert (folder / "test.jsonl").is_file()
-    assert notes.lines == ["sample comes with erc-bench: nothing to download"]
+    assert notes.lines == ["sample comes with an installed package: nothing to download"]
 
 
 def test_a_folder_that_cannot_be_written(tiny_release: TinyRelease, file_server: FileServer, home: Path) -> None:
@@ -234,7 +235,7 @@ def test_a_folder_that_cannot_be_written(tiny_release: TinyRelease, file_server:
 CHILD = """
 import sys
 from erc_bench.data.download import download
-from erc_bench.data.manifest import Mirror
+from erc_bench.data.spec import Mirror
 from erc_bench.progress import LineProgress
 download("dailydialog", progress=LineProgress(), mirrors=[Mirror("m", sys.argv[1])])
 """
@@ -260,16 +261,16 @@ def test_an_interrupted_download_leaves_nothing_and_can_be_repeated(
 KILLED_WHILE_INSTALLING = """
 import os, signal, sys
 from pathlib import Path
-from erc_bench.data.download import _install
+from erc_bench.data.download import _stage
 
 class Killer(dict):
     def items(self):
-        yield "train", b"half of it"
+        yield "train.zip", b"half of it"
         os.kill(os.getpid(), signal.SIGKILL)
 
 target = Path(sys.argv[1])
 target.parent.mkdir(parents=True)
-_install(Killer(), target)
+_stage(Killer(), target)
 """
 
 
@@ -281,7 +282,7 @@ def test_what_a_killed_process_was_writing_is_cleaned_up(
     assert child.returncode == -signal.SIGKILL
     assert [path.name.partition("-")[0] for path in target.parent.iterdir()] == [".dailydialog.partial"]
     with pytest.raises(DataMissingError, match="no such folder"):
-        load_dataset("dailydialog", manifest=tiny_release.manifest)
+        load_dataset(tiny_release.spec)
     get(tiny_release, serve(file_server, tiny_release))
     assert_complete(tiny_release)
 
@@ -309,15 +310,23 @@ def test_two_downloads_at_once_wait_for_each_other(
     assert file_server.requested == []
 
 
-def test_check_archive_tells_official_from_repacked(tiny_release: TinyRelease) -> None:
-    facts = tiny_release.manifest.facts("dailydialog").splits["test"]
-    assert check_archive(tiny_release.archives["test"], "test", facts, "test.zip") is True
-    stored = tiny_release.archive("test", *tiny_release.texts["test"], compression=zipfile.ZIP_STORED)
-    assert check_archive(stored, "test", facts, "test.zip") is False
+def test_check_split_tells_official_from_repacked(tiny_release: TinyRelease, tmp_path: Path) -> None:
+    archive = tiny_release.write_archives(tmp_path) / "test.zip"
+    assert check_split(tiny_release.spec, tmp_path, "test") is True
+    archive.write_bytes(tiny_release.archive("test", *tiny_release.texts["test"], compression=zipfile.ZIP_STORED))
+    assert check_split(tiny_release.spec, tmp_path, "test") is False
+    archive.write_bytes(b"")
     with pytest.raises(
         DataCorruptError, match=r"test\.zip must have the SHA-256 [0-9a-f]{64}, or the same content, got"
-    ):
-        check_archive(b"", "test", facts, "test.zip")
+    ) as caught:
+        check_split(tiny_release.spec, tmp_path, "test")
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_what_cannot_be_downloaded_says_where_to_get_it(tiny_release: TinyRelease, home: Path) -> None:
+    spec = dataclasses.replace(tiny_release.spec, mirrors=(), how_to_get="Ask its owners.")
+    with pytest.raises(UsageError, match=r"must be got by hand.* Ask its owners\. Then name the folder"):
+        download(spec, progress=SilentProgress())
 
 
 @pytest.mark.data
@@ -337,7 +346,8 @@ def test_the_real_release(single: bool, dailydialog_dir: Path, file_server: File
             file_server.files[f"/base/{split}.zip"] = (dailydialog_dir / f"{split}.zip").read_bytes()
         mirror = file_server.mirror("/base")
     folder = download("dailydialog", progress=SilentProgress(), mirrors=[mirror])
-    assert load_dataset("dailydialog").fingerprint == package_manifest().facts("dailydialog").fingerprint
+    assert DAILYDIALOG.facts is not None
+    assert load_dataset("dailydialog").fingerprint == DAILYDIALOG.facts.fingerprint
     assert all(
         (folder / f"{split}.zip").read_bytes() == (dailydialog_dir / f"{split}.zip").read_bytes() for split in SPLITS
     )

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from erc_bench.contract.domain import SPLITS, Dataset
-from erc_bench.data import check_fingerprint, dataset_names, download_dir, load_dataset
+from erc_bench.data import download_dir, load_dataset
+from erc_bench.data.dailydialog import DAILYDIALOG
 from erc_bench.data.load import inspect_dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
 
 if TYPE_CHECKING:
     from tests.conftest import TinyRelease
-
-
-def test_the_datasets_are_known() -> None:
-    assert dataset_names() == ["dailydialog", "sample"]
 
 
 def test_an_unknown_name_gets_the_nearest(home: Path) -> None:
@@ -27,14 +24,14 @@ def test_an_unknown_name_gets_the_nearest(home: Path) -> None:
 @pytest.mark.parametrize("layout", ["archives", "texts"])
 def test_a_whole_release_is_loaded(layout: str, tiny_release: TinyRelease, home: Path, tmp_path: Path) -> None:
     folder = getattr(tiny_release, f"write_{layout}")(tmp_path / "data")
-    assert load_dataset("dailydialog", data_dir=folder, manifest=tiny_release.manifest) == tiny_release.dataset
+    assert load_dataset(tiny_release.spec, data_dir=folder) == tiny_release.dataset
 
 
 def test_the_given_folder_goes_before_the_environment_and_that_before_the_download(
     tiny_release: TinyRelease, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def place(data_dir: Path | None = None) -> Path:
-        return inspect_dataset("dailydialog", data_dir=data_dir, manifest=tiny_release.manifest).place.folder
+        return inspect_dataset(tiny_release.spec, data_dir=data_dir).place.folder
 
     downloaded = tiny_release.write_archives(download_dir("dailydialog"))
     assert place() == downloaded
@@ -54,6 +51,26 @@ def test_missing_data_is_never_replaced(home: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path))
     with pytest.raises(DataMissingError, match="named by ERC_BENCH_DATA_DIR"):
         load_dataset("dailydialog")
+
+
+def test_a_folder_of_corpora_holds_each_in_a_subfolder_of_its_name(
+    tiny_release: TinyRelease, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = tiny_release.write_archives(tmp_path / "corpora" / "dailydialog")
+    assert load_dataset(tiny_release.spec, data_dir=tmp_path / "corpora") == tiny_release.dataset
+    monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path / "corpora"))
+    assert inspect_dataset(tiny_release.spec).place.folder == held
+
+
+def test_what_the_environment_does_not_have_is_looked_for_in_the_download_folder(
+    tiny_release: TinyRelease, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder with one corpus in the environment hides no other; a folder given by hand is the only one."""
+    monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path))
+    downloaded = tiny_release.write_archives(download_dir("dailydialog"))
+    assert inspect_dataset(tiny_release.spec).place.folder == downloaded
+    with pytest.raises(DataMissingError, match="named by --data-dir"):
+        load_dataset(tiny_release.spec, data_dir=tmp_path / "empty")
 
 
 def swap(folder: Path, one: str, other: str, name: str) -> None:
@@ -99,7 +116,7 @@ def test_altered_data_is_refused(
     folder = tiny_release.write_texts(tmp_path / "data")
     damage(folder)
     with pytest.raises(DataCorruptError, match=message) as caught:
-        load_dataset("dailydialog", data_dir=folder, manifest=tiny_release.manifest)
+        load_dataset(tiny_release.spec, data_dir=folder)
     assert caught.value.exit_code == 3
     assert "named by --data-dir" in str(caught.value)
 
@@ -108,7 +125,7 @@ def test_every_damaged_split_is_reported(tiny_release: TinyRelease, home: Path, 
     folder = tiny_release.write_archives(tmp_path / "data")
     for split in ("train", "test"):
         (folder / f"{split}.zip").write_bytes((folder / f"{split}.zip").read_bytes()[:-40])
-    inspection = inspect_dataset("dailydialog", data_dir=folder, manifest=tiny_release.manifest)
+    inspection = inspect_dataset(tiny_release.spec, data_dir=folder)
     assert inspection.dataset is None
     assert [("train.zip" in p, "test.zip" in p) for p in inspection.problems] == [(True, False), (False, True)]
     assert list(inspection.measured) == ["validation"]
@@ -119,28 +136,19 @@ def test_the_refusal_lists_at_most_twenty_problems(tiny_release: TinyRelease, ho
     (folder / "train" / "dialogues_train.txt").write_text("a __eou__\n" * 30)
     (folder / "train" / "dialogues_emotion_train.txt").write_text("9\n" * 30)
     with pytest.raises(DataCorruptError, match="and 10 more") as caught:
-        load_dataset("dailydialog", data_dir=folder, manifest=tiny_release.manifest)
+        load_dataset(tiny_release.spec, data_dir=folder)
     assert str(caught.value).count("\n- line") == 20
 
 
-def test_a_fingerprint_is_checked_by_name(tiny_release: TinyRelease) -> None:
-    manifest = tiny_release.manifest
-    check_fingerprint("dailydialog", tiny_release.dataset.fingerprint, manifest=manifest)
-    with pytest.raises(DataCorruptError, match=r"fingerprint of dailydialog must be .* got 0000: other data"):
-        check_fingerprint("dailydialog", "0000", manifest=manifest)
-    with pytest.raises(UnknownNameError):
-        check_fingerprint("meld", "0000", manifest=manifest)
-
-
 def test_the_sample_ignores_folders(tmp_path: Path, sample: Dataset) -> None:
-    """It comes with the package; after its content changes, `erc-bench data verify sample --json` has the new facts."""
+    """It comes with the package; after its content changes, `erc-bench data facts sample` prints the new facts."""
     assert load_dataset("sample", data_dir=tmp_path) == sample
-    check_fingerprint("sample", sample.fingerprint)
 
 
 @pytest.mark.data
 def test_the_real_data_is_what_the_manifest_says(dailydialog: Dataset) -> None:
-    check_fingerprint("dailydialog", dailydialog.fingerprint)
+    assert DAILYDIALOG.facts is not None
+    assert dailydialog.fingerprint == DAILYDIALOG.facts.fingerprint
     sizes = {split: (len(dailydialog.split(split)), sum(map(len, dailydialog.split(split)))) for split in SPLITS}
     assert sizes == {"train": (11_118, 87_170), "validation": (1_000, 8_069), "test": (1_000, 7_740)}
     counts = {
@@ -160,8 +168,8 @@ def test_the_real_data_is_what_the_manifest_says(dailydialog: Dataset) -> None:
 @pytest.mark.data
 def test_the_archives_of_the_real_data_are_the_official_ones(dailydialog_dir: Path) -> None:
     inspection = inspect_dataset("dailydialog", data_dir=dailydialog_dir)
+    facts = inspection.spec.facts
     assert inspection.problems == ()
-    assert inspection.archives == {split: facts.archive_sha256 for split, facts in inspection.facts.splits.items()}
-    assert inspection.facts.splits["test"].archive_sha256 == (
-        "5f9526a5ce4b8af4ca237aa3ff38cbf03becbc596c70b0974d7f5f9af2ea0615"
-    )
+    assert facts is not None
+    assert inspection.files == {split: facts.splits[split].file_sha256 for split in SPLITS}
+    assert facts.splits["test"].file_sha256 == "5f9526a5ce4b8af4ca237aa3ff38cbf03becbc596c70b0974d7f5f9af2ea0615"

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Utterance
+from erc_bench.contract.domain import Dataset, Dialogue, Utterance
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.data.overlap import dialogue_text, seen_dialogues
 
 
@@ -19,7 +20,7 @@ def test_case_and_white_space_and_turns_make_no_difference() -> None:
 def test_only_whole_dialogues_of_the_training_split_count() -> None:
     dataset = Dataset(
         "d",
-        DAILYDIALOG_LABELS,
+        LABELS,
         train=(dialogue("train-0", "Hello .", "Hi ."), dialogue("train-1", "Where to ?")),
         validation=(dialogue("validation-0", "Only here ."),),
         test=(

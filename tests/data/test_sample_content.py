@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import zipfile
 from collections import Counter
 from importlib.resources import files
-from pathlib import Path
 from typing import TypedDict
 
 import pytest
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, SPLITS, Split, folded
+from erc_bench.contract.domain import SPLITS, Dataset, Split, folded
+from erc_bench.data.dailydialog import LABELS
 
 FOLDER = files("erc_bench.data") / "sample"
-DATA_DIR = os.environ.get("ERC_BENCH_DATA_DIR")
 
 
 class Line(TypedDict):
@@ -66,18 +63,18 @@ def test_records_have_the_documented_form(split: Split) -> None:
             assert line["speaker"] == "AB"[turn % 2]
             assert line["text"]
             assert line["text"] == " ".join(line["text"].split())
-            assert line["label"] in DAILYDIALOG_LABELS.names
+            assert line["label"] in LABELS.names
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_split_has_every_label(split: Split) -> None:
-    assert set(support(split)) == set(DAILYDIALOG_LABELS.names)
+    assert set(support(split)) == set(LABELS.names)
 
 
 def test_label_shares_suit_a_small_set() -> None:
     counts = sum((support(split) for split in SPLITS), Counter[str]())
-    assert 0.5 <= counts[DAILYDIALOG_LABELS.neutral] / counts.total() <= 0.6
-    emotions = Counter({label: counts[label] for label in DAILYDIALOG_LABELS.emotions})
+    assert 0.5 <= counts[LABELS.fallback] / counts.total() <= 0.6
+    emotions = Counter({label: counts[label] for label in LABELS.emotions})
     by_frequency = [label for label, _ in emotions.most_common()]
     assert by_frequency[0] == "happiness"
     assert set(by_frequency[-2:]) == {"disgust", "fear"}
@@ -135,7 +132,7 @@ def test_the_readme_counts_what_is_there() -> None:
     def counted(values: list[int]) -> list[int]:
         return [*values, sum(values)]
 
-    expected = {label: counted([support(split)[label] for split in SPLITS]) for label in DAILYDIALOG_LABELS.names}
+    expected = {label: counted([support(split)[label] for split in SPLITS]) for label in LABELS.names}
     expected["utterances"] = counted([support(split).total() for split in SPLITS])
     expected["dialogues"] = counted([len(SAMPLE[split]) for split in SPLITS])
     assert rows == expected
@@ -150,26 +147,10 @@ def letters(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold())
 
 
-def dailydialog_utterances(folder: Path) -> set[str]:
-    found: set[str] = set()
-    for split in SPLITS:
-        member = f"{split}/dialogues_{split}.txt"
-        archive = folder / f"{split}.zip"
-        if archive.exists():
-            with zipfile.ZipFile(archive) as opened:
-                content = opened.read(member).decode("utf-8")
-        else:
-            content = (folder / member).read_text(encoding="utf-8")
-        found.update(letters(text) for text in re.split(r"__eou__|\n", content))
-    return found
-
-
 @pytest.mark.data
-@pytest.mark.skipif(not DATA_DIR, reason="needs the real DailyDialog: set ERC_BENCH_DATA_DIR")
-def test_no_sentence_comes_from_dailydialog() -> None:
+def test_no_sentence_comes_from_dailydialog(dailydialog: Dataset) -> None:
     # shorter ones ("What happened?") are everyday phrases that any two conversations share
-    assert DATA_DIR is not None
-    theirs = dailydialog_utterances(Path(DATA_DIR))
+    theirs = {letters(u.text) for split in SPLITS for d in dailydialog.split(split) for u in d.utterances}
     assert len(theirs) > 70_000
     ours = [text for records in SAMPLE.values() for record in records for text in texts(record)]
     # a long utterance may still contain one of their sentences

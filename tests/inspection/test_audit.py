@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Split, Utterance
+from erc_bench.contract.domain import Dataset, Dialogue, Split, Utterance
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.inspection.audit import Agreement, Audit, Conflicts, Repeats, audit
 from erc_bench.progress import SilentProgress
 
@@ -28,7 +29,7 @@ def outcome() -> Audit:
         dialogue("test-2", (f"{LONG} .", "no emotion"), (DINNER, "happiness")),
         dialogue("test-3", ("Never heard before .", "surprise")),
     )
-    return audit(Dataset("d", DAILYDIALOG_LABELS, train, validation, test), progress=SilentProgress())
+    return audit(Dataset("d", LABELS, train, validation, test), progress=SilentProgress())
 
 
 def repeats(found: tuple[Repeats, ...], of: Split, among: Split) -> tuple[int, int, int]:

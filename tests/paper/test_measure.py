@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset
+from erc_bench.contract.domain import Dataset
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import DataCorruptError
 from erc_bench.paper.measure import Measurements, of_matrix, weighted_over_emotions
 from erc_bench.paper.published import Counterpart, paper_tables
@@ -21,12 +22,12 @@ def test_weighted_precision_and_recall_are_those_of_scikit_learn() -> None:
     from sklearn.metrics import precision_recall_fscore_support
 
     generator = np.random.default_rng(0)
-    names = np.array(DAILYDIALOG_LABELS.names)
+    names = np.array(LABELS.names)
     gold, predicted = names[generator.integers(7, size=500)], names[generator.integers(7, size=500)]
-    confusion = metrics.confusion_counts(gold.tolist(), predicted.tolist(), DAILYDIALOG_LABELS)
-    found = weighted_over_emotions(confusion, DAILYDIALOG_LABELS)
+    confusion = metrics.confusion_counts(gold.tolist(), predicted.tolist(), LABELS)
+    found = weighted_over_emotions(confusion, LABELS)
     p, r, _, _ = precision_recall_fscore_support(
-        gold, predicted, labels=list(DAILYDIALOG_LABELS.emotions), average="weighted", zero_division=0
+        gold, predicted, labels=list(LABELS.emotions), average="weighted", zero_division=0
     )
     assert (found["precision"], found["recall"]) == pytest.approx((100 * p, 100 * r))
 
@@ -40,7 +41,7 @@ def test_weighted_precision_and_recall_are_those_of_scikit_learn() -> None:
     ],
 )
 def test_scores_of_the_released_confusion_matrices(name: str, expected: dict[str, float]) -> None:
-    found = of_matrix(paper_tables().confusion(name), DAILYDIALOG_LABELS)
+    found = of_matrix(paper_tables().confusion(name), LABELS)
     for key, value in expected.items():
         assert found[key].value == pytest.approx(value, abs=0.00051 if key == "mcc" else 0.0051)
 

@@ -10,8 +10,8 @@ import pytest
 
 from erc_bench.board.published import published_results
 from erc_bench.contract.config import build_config, changed_settings
-from erc_bench.contract.domain import DAILYDIALOG_LABELS
 from erc_bench.contract.registry import system_class
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import DataCorruptError
 from erc_bench.paper.published import FILE, PATH, Counterpart, paper_tables, parse_tables
 from erc_bench.records.record import RunRecord
@@ -55,7 +55,7 @@ def test_rows_are_those_of_table_2_where_both_tables_have_them() -> None:
 
 def test_table_3_has_every_label_and_its_f1_follow_from_its_p_and_r() -> None:
     tables = paper_tables()
-    assert tuple(tables.table_3) == DAILYDIALOG_LABELS.names
+    assert tuple(tables.table_3) == LABELS.names
     for label in tables.table_3:
         p, r, f1 = (tables.number("table_3", label, key) for key in ("precision", "recall", "f1"))
         assert 2 * p * r / (p + r) == pytest.approx(f1, abs=0.0011)

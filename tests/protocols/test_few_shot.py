@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, LabelSet, Target
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target
 from erc_bench.contract.system import NoConfig, Prediction, System, SystemInfo
+from erc_bench.data.dailydialog import DAILYDIALOG
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.protocols.few_shot import (
@@ -67,10 +68,10 @@ def test_withholding_removes_labels_and_nothing_else(sample: Dataset) -> None:
 
 
 def test_only_emotions_can_be_withheld() -> None:
-    assert check_withheld("fear", DAILYDIALOG_LABELS) == "fear"
+    assert check_withheld("fear", DAILYDIALOG.labels) == "fear"
     for wrong in ("no emotion", "joyful"):
         with pytest.raises(UnknownNameError, match="withheld label"):
-            check_withheld(wrong, DAILYDIALOG_LABELS)
+            check_withheld(wrong, DAILYDIALOG.labels)
 
 
 def test_well_separated_labels_are_recognised_from_one_example() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, LabelSet, Utterance
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Utterance
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.protocols.triplet import (
     RESAMPLINGS,
@@ -67,19 +68,19 @@ def test_ties_are_the_anchors_label_or_half_each() -> None:
 
 
 def test_noise_is_right_half_of_the_time(gold: NDArray[np.intp]) -> None:
-    scores = triplet_scores(noise_counts(gold, DAILYDIALOG_LABELS, resamplings=60), DAILYDIALOG_LABELS)
+    scores = triplet_scores(noise_counts(gold, LABELS, resamplings=60), LABELS)
     assert scores["macro_f1"].mean() == pytest.approx(50, abs=0.5)
     assert scores["micro_f1"].mean() == pytest.approx(50, abs=0.5)
     assert scores["mcc"].mean() == pytest.approx(5 / 12, abs=0.005)
 
 
 def test_a_constant_vector_is_perfect_as_published_and_chance_with_half_ties(gold: NDArray[np.intp]) -> None:
-    counts = constant_counts(gold, DAILYDIALOG_LABELS)
+    counts = constant_counts(gold, LABELS)
     assert counts.tie_rate == 1
-    published = triplet_scores(counts, DAILYDIALOG_LABELS)
+    published = triplet_scores(counts, LABELS)
     assert (published["macro_f1"] == 100).all()
     assert published["mcc"] == pytest.approx(1)
-    half = triplet_scores(counts, DAILYDIALOG_LABELS, "half")
+    half = triplet_scores(counts, LABELS, "half")
     assert half["macro_f1"].mean() == pytest.approx(50, abs=0.2)
     assert half["mcc"].mean() == pytest.approx(5 / 12, abs=0.002)
 

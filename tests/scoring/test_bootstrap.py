@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset
+from erc_bench.contract.domain import Dataset
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.views import dialogue_confusions, view
 from erc_bench.scoring.bootstrap import Sampling, estimate, resample_weights, student_quantile
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import scores
-
-LABELS = DAILYDIALOG_LABELS
 
 
 def some_run(seed: int, dialogues: int = 40) -> NDArray[np.int64]:

@@ -16,13 +16,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.scoring.bootstrap import estimate, resample_weights
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import scores
 from erc_bench.scoring.significance import ALPHA, compare, ranks
 
-LABELS = DAILYDIALOG_LABELS
 K = len(LABELS)
 FREQUENCIES = np.array([6321, 118, 47, 17, 1019, 102, 116]) / 7740
 POOL = 10_000

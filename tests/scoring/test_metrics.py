@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, LabelSet
+from erc_bench.contract.domain import Dataset, LabelSet
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import DataError
 from erc_bench.protocols.views import dialogue_confusions, view
 from erc_bench.scoring.catalogue import METRICS
@@ -23,7 +24,6 @@ from erc_bench.scoring.metrics import (
     without_support,
 )
 
-LABELS = DAILYDIALOG_LABELS
 UNUSABLE = "(unusable)"
 # The neutral label in the middle: nothing may rely on its being the first.
 SMALL = LabelSet(("joy", "none", "anger", "fear"), neutral="none")

@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.scoring.bootstrap import Estimate, estimate, resample_weights
 from erc_bench.scoring.catalogue import METRICS, MICRO_F1
 from erc_bench.scoring.significance import compare, holm, ranks
 
-LABELS = DAILYDIALOG_LABELS
 DIALOGUES = 200
 WEIGHTS = resample_weights(DIALOGUES, resamples=500)
 

@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 
 from erc_bench.contract.config import build_config
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dialogue, Target, Utterance
+from erc_bench.contract.domain import Dialogue, Target, Utterance
 from erc_bench.contract.registry import system_class
 from erc_bench.contract.system import Prediction, Runtime
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.progress import SilentProgress
 from erc_bench.systems.llm.system import LLM
 
 MODEL = "tester/small"
-NAMES = DAILYDIALOG_LABELS.names
+NAMES = LABELS.names
 
 
 def label_for(prompt: str) -> str:
@@ -233,7 +234,7 @@ class Lab:
         cls = system_class(name)
         made = cls(
             build_config(cls.Config, values, owner=name),
-            labels=DAILYDIALOG_LABELS,
+            labels=LABELS,
             runtime=Runtime(seed, run_dir=run_dir),
         )
         assert isinstance(made, LLM)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dataset, Dialogue, Target, Utterance
+from erc_bench.contract.domain import Dataset, Dialogue, Target, Utterance
 from erc_bench.contract.system import System
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.systems.floors import Constant, ConstantConfig, Lookup, Prior
@@ -27,7 +28,7 @@ TRAIN = [
 
 
 def trained(system: type[System[Any]], seed: int = 0) -> System[Any]:
-    made = system(labels=DAILYDIALOG_LABELS)
+    made = system(labels=LABELS)
     made.fit(TRAIN, [], seed=seed, progress=SILENT)
     return made
 
@@ -42,17 +43,17 @@ def labels(system: System[Any], dialogues: list[Dialogue], targets: list[Target]
 
 def test_constant_gives_the_neutral_label_unless_told_otherwise() -> None:
     asked = [dialogue("test-0", ("Hi", None), ("Ho", None))]
-    assert labels(Constant(labels=DAILYDIALOG_LABELS), asked) == ["no emotion"] * 2
-    assert labels(Constant(ConstantConfig("happiness"), labels=DAILYDIALOG_LABELS), asked) == ["happiness"] * 2
+    assert labels(Constant(labels=LABELS), asked) == ["no emotion"] * 2
+    assert labels(Constant(ConstantConfig("happiness"), labels=LABELS), asked) == ["happiness"] * 2
 
 
 def test_constant_refuses_a_label_that_the_dataset_lacks() -> None:
     with pytest.raises(ConfigError, match=r"must be one of no emotion, anger.*got 'joy'"):
-        Constant(ConstantConfig("joy"), labels=DAILYDIALOG_LABELS)
+        Constant(ConstantConfig("joy"), labels=LABELS)
 
 
 def test_constant_has_nothing_to_learn() -> None:
-    assert not Constant(labels=DAILYDIALOG_LABELS).trains
+    assert not Constant(labels=LABELS).trains
 
 
 def test_lookup_folds_texts_takes_the_majority_and_breaks_ties_by_label_order() -> None:
@@ -105,7 +106,7 @@ def test_withheld_labels_are_not_learned(system: type[System[Any]]) -> None:
         replace(d, utterances=tuple(replace(u, label=None if u.label == "sadness" else u.label) for u in d.utterances))
         for d in TRAIN
     ]
-    made = system(labels=DAILYDIALOG_LABELS)
+    made = system(labels=LABELS)
     made.fit(without, [], seed=0, progress=SILENT)
     assert "sadness" not in labels(made, [dialogue("test-0", *[("Oh no!", None)] * 200)])
 
@@ -113,7 +114,7 @@ def test_withheld_labels_are_not_learned(system: type[System[Any]]) -> None:
 @pytest.mark.parametrize("system", [Prior, Lookup])
 def test_a_folder_without_a_model_is_refused(system: type[System[Any]], tmp_path: Path) -> None:
     with pytest.raises(SystemFailedError, match=r"must hold a trained model"):
-        system(labels=DAILYDIALOG_LABELS).load(tmp_path)
+        system(labels=LABELS).load(tmp_path)
 
 
 @pytest.mark.parametrize("system", [Constant, Prior, Lookup])

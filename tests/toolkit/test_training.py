@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dialogue, LabelSet, Target, Utterance
+from erc_bench.contract.domain import Dialogue, LabelSet, Target, Utterance
+from erc_bench.data.dailydialog import DAILYDIALOG
 from erc_bench.errors import SystemFailedError
 from erc_bench.toolkit.training import (
     SETTINGS_FILE,
@@ -178,4 +179,4 @@ def test_a_damaged_model_is_refused(tmp_path: Path, damaged: str) -> None:
 
 
 def test_the_paper_s_labels_are_what_the_tests_think() -> None:
-    assert DAILYDIALOG_LABELS.index("no emotion") == 0
+    assert DAILYDIALOG.labels.index("no emotion") == 0

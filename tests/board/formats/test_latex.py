@@ -11,7 +11,7 @@ import pytest
 from erc_bench.board.formats.latex import escaped, render_latex
 from erc_bench.board.published import published_rows
 from erc_bench.board.rows import Board
-from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Section
 
 DOCUMENT = r"""\documentclass[a4paper]{article}
@@ -26,7 +26,7 @@ DOCUMENT = r"""\documentclass[a4paper]{article}
 @pytest.fixture(scope="module")
 def board(sections: Sequence[Section]) -> Board:
     published = published_rows("dailydialog")
-    return Board("dailydialog", "0" * 64, {}, DAILYDIALOG_LABELS, tuple(sections), published)
+    return Board("dailydialog", "0" * 64, {}, LABELS, tuple(sections), published)
 
 
 def test_measured_and_published_tables_are_apart(board: Board) -> None:

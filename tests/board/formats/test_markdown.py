@@ -8,7 +8,8 @@ import pytest
 
 from erc_bench.board.formats.markdown import escaped, render_markdown
 from erc_bench.board.rows import Board
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Split
+from erc_bench.contract.domain import Split
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Section
 
 SIZES: dict[Split, tuple[int, int]] = {"train": (11118, 87170), "validation": (1000, 8069), "test": (1000, 7740)}
@@ -16,7 +17,7 @@ SIZES: dict[Split, tuple[int, int]] = {"train": (11118, 87170), "validation": (1
 
 @pytest.fixture(scope="module")
 def board(sections: Sequence[Section], published: Sequence[Row]) -> Board:
-    return Board("dailydialog", "273c31422a3f" + "0" * 52, SIZES, DAILYDIALOG_LABELS, tuple(sections), tuple(published))
+    return Board("dailydialog", "273c31422a3f" + "0" * 52, SIZES, LABELS, tuple(sections), tuple(published))
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,13 @@ import pytest
 from erc_bench.board.formats.terminal import plain, print_boards
 from erc_bench.board.published import published_rows
 from erc_bench.board.rows import Board
-from erc_bench.contract.domain import DAILYDIALOG_LABELS
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Section
 
 
 @pytest.fixture
 def board(sections: Sequence[Section], published: Sequence[Row]) -> Board:
-    return Board("dailydialog", "0" * 64, {}, DAILYDIALOG_LABELS, tuple(sections), tuple(published))
+    return Board("dailydialog", "0" * 64, {}, LABELS, tuple(sections), tuple(published))
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, LabelSet
+from erc_bench.contract.domain import LabelSet
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.systems.llm.parsing import parse_answer, released_rule
 
 # What SmolLM2-135M-Instruct answered, in chat and as raw text, greedy and sampled; long ones cut where marked "…".
@@ -157,22 +158,22 @@ SHAPES = [
 
 @pytest.mark.parametrize(("answer", "label"), REAL + REAL_LISTS + SHAPES)
 def test_answers_are_parsed_by_the_written_rules(answer: str, label: str | None) -> None:
-    assert parse_answer(answer, DAILYDIALOG_LABELS) == label
+    assert parse_answer(answer, LABELS) == label
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
 def test_no_text_breaks_the_parser_and_text_without_a_label_is_unusable(text: str) -> None:
-    label = parse_answer(text, DAILYDIALOG_LABELS)
-    assert label is None or label in DAILYDIALOG_LABELS.names
+    label = parse_answer(text, LABELS)
+    assert label is None or label in LABELS.names
 
 
-@pytest.mark.parametrize("name", DAILYDIALOG_LABELS.names)
+@pytest.mark.parametrize("name", LABELS.names)
 @pytest.mark.parametrize(
     "shape", ["{}", "{}.", " {}\n", '"{}"', "Emotion: {}", "The emotion of the speaker is {}.", "I hear {}"]
 )
 def test_every_label_is_understood_in_every_shape(name: str, shape: str) -> None:
-    assert parse_answer(shape.format(name), DAILYDIALOG_LABELS) == name
-    assert parse_answer(shape.format(name.upper()), DAILYDIALOG_LABELS) == name
+    assert parse_answer(shape.format(name), LABELS) == name
+    assert parse_answer(shape.format(name.upper()), LABELS) == name
 
 
 def test_another_label_set_is_matched_by_its_own_names() -> None:
@@ -199,12 +200,12 @@ FALCON_STYLE = [
 
 @pytest.mark.parametrize("answer", FALCON_STYLE)
 def test_the_released_rule_makes_happiness_of_falcon_style_answers(answer: str) -> None:
-    assert released_rule(answer, DAILYDIALOG_LABELS) == "happiness"
+    assert released_rule(answer, LABELS) == "happiness"
 
 
 @given(st.text(max_size=200).filter(lambda text: "is:" not in text))
 def test_the_released_rule_makes_happiness_of_anything_without_its_cue(text: str) -> None:
-    assert released_rule(text, DAILYDIALOG_LABELS) == "happiness"
+    assert released_rule(text, LABELS) == "happiness"
 
 
 @pytest.mark.parametrize(
@@ -220,4 +221,4 @@ def test_the_released_rule_makes_happiness_of_anything_without_its_cue(text: str
     ],
 )
 def test_the_released_rule_reads_what_follows_its_cue(answer: str, label: str) -> None:
-    assert released_rule(answer, DAILYDIALOG_LABELS) == label
+    assert released_rule(answer, LABELS) == label

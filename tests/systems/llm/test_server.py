@@ -16,10 +16,11 @@ import psutil
 import pytest
 
 from erc_bench.contract.config import build_config
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dialogue, Utterance
+from erc_bench.contract.domain import Dialogue, Utterance
 from erc_bench.contract.registry import system_class
 from erc_bench.contract.system import Runtime
 from erc_bench.data import load_dataset
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import ConfigError, MissingDependencyError, ModelUnavailableError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.systems.llm.config import Llama13bConfig, LLMConfig
@@ -111,7 +112,7 @@ def test_a_model_larger_than_the_memory_is_refused_before_it_loads() -> None:
 def test_the_paper_size_models_state_their_parameters() -> None:
     for name in ("llama2-7b", "llama2-13b", "falcon-7b", "smollm2-135m"):
         cls = system_class(name)
-        assert cls(labels=DAILYDIALOG_LABELS).parameters == PARAMETERS[cls.Config().model]
+        assert cls(labels=LABELS).parameters == PARAMETERS[cls.Config().model]
 
 
 def test_vllm_gets_the_model_the_port_and_the_scale() -> None:
@@ -286,7 +287,7 @@ def managed(tmp_path: Path, **settings: Any) -> LLM:
     } | settings
     (tmp_path / "run").mkdir(exist_ok=True)
     config = build_config(LLMConfig, values, owner="llm")
-    return LLM(config, labels=DAILYDIALOG_LABELS, runtime=Runtime(device="cpu", run_dir=tmp_path / "run"))
+    return LLM(config, labels=LABELS, runtime=Runtime(device="cpu", run_dir=tmp_path / "run"))
 
 
 def test_a_run_starts_its_server_survives_its_death_and_stops_it(tmp_path: Path) -> None:

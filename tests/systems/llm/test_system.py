@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from erc_bench.contract.config import build_config
-from erc_bench.contract.domain import DAILYDIALOG_LABELS, Dialogue, LabelSet, Target, Utterance
+from erc_bench.contract.domain import Dialogue, LabelSet, Target, Utterance
 from erc_bench.contract.registry import system_class
+from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.running.conformance import check_system
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tests.systems.conftest import Lab, Server
 
 MODEL = "tester/small"
-NAMES = DAILYDIALOG_LABELS.names
+NAMES = LABELS.names
 
 
 def test_generate_sends_the_papers_decoding_and_parses_the_answer(lab: Lab, server: Server) -> None:
@@ -218,9 +219,9 @@ def test_several_samples_vote_and_their_shares_are_the_scores(lab: Lab, server: 
 
 
 def test_votes_tie_to_the_first_and_unusable_samples_have_none() -> None:
-    assert vote(["fear", "anger", "anger", "fear"], DAILYDIALOG_LABELS)[0] == "fear"
-    assert vote([None, None, "anger"], DAILYDIALOG_LABELS)[0] == "anger"
-    label, shares = vote([None, None], DAILYDIALOG_LABELS)
+    assert vote(["fear", "anger", "anger", "fear"], LABELS)[0] == "fear"
+    assert vote([None, None, "anger"], LABELS)[0] == "anger"
+    label, shares = vote([None, None], LABELS)
     assert label is None
     assert set(shares.values()) == {0.0}
 
@@ -253,11 +254,9 @@ def test_examples_are_seeded_balanced_and_stand_before_the_question(lab: Lab, se
         target = re.search(r'express: "([^"]+)"', question["content"])
         assert target is not None
         assert truth[target[1]] == answer["content"]
-    assert choose_examples(train, DAILYDIALOG_LABELS, count=7, seed=3) != choose_examples(
-        train, DAILYDIALOG_LABELS, count=7, seed=4
-    )
+    assert choose_examples(train, LABELS, count=7, seed=3) != choose_examples(train, LABELS, count=7, seed=4)
     with pytest.raises(SystemFailedError, match="at most the training split's 80 utterances, got 81"):
-        choose_examples(train, DAILYDIALOG_LABELS, count=81, seed=0)
+        choose_examples(train, LABELS, count=81, seed=0)
 
 
 def test_examples_in_raw_text_are_solved_prompts_and_answers_end_with_their_line(lab: Lab, server: Server) -> None:
