@@ -7,7 +7,8 @@
     │   └── RunLockedError          another process is writing the same run
     ├── DataError               3   a dataset or file of results
     │   ├── DataMissingError        not where it was looked for
-    │   └── DataCorruptError        there, but truncated, altered or mislabelled
+    │   ├── DataCorruptError        there, but truncated, altered or mislabelled
+    │   └── StorageError            the operating system refuses to read or write: disk full, read-only, gone
     ├── SystemFailedError       4   a system could not train, load or predict
     │   ├── MissingDependencyError  an optional package is not installed
     │   └── ModelUnavailableError   weights that cannot be had (gated, offline, no such name)
@@ -74,6 +75,10 @@ class DataMissingError(DataError):
 
 class DataCorruptError(DataError):
     """Data is there, but truncated, altered or mislabelled."""
+
+
+class StorageError(DataError):
+    """The operating system refuses to read or write a file of results."""
 
 
 class SystemFailedError(ErcBenchError):

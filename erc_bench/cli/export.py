@@ -14,8 +14,8 @@ Examples:
   erc-bench export --to leaderboard/runs
   erc-bench export results/dailydialog/lookup/3067b7fa444d/seed-0 --to leaderboard/runs
 \b
-The copies hold labels only: no utterance, no text that a model wrote, no scores, weights or
-embeddings, no absolute paths. Boards made from them are the same."""
+The copies hold labels, and scores of three significant digits: no utterance, no text that a
+model wrote, no weights or embeddings, no absolute paths. Boards made from them are the same."""
 
 
 @click.command(epilog=EPILOG)
@@ -23,8 +23,9 @@ embeddings, no absolute paths. Boards made from them are the same."""
 @click.option(
     "--to", required=True, type=options.FOLDER, help="Folder to copy to; runs of the same place are replaced."
 )
+@click.option("--scores/--no-scores", default=True, show_default=True, help="Whether to copy scores beside labels.")
 @options.results_dir
-def export(runs: tuple[Path, ...], to: Path, results_dir: Path) -> None:
+def export(runs: tuple[Path, ...], to: Path, scores: bool, results_dir: Path) -> None:
     """Copy run records (folders RUN, or all complete ones) in a form that can be published."""
     from erc_bench.records.record import Run, find_runs, read_record
     from erc_bench.running.export import export_run
@@ -39,5 +40,5 @@ def export(runs: tuple[Path, ...], to: Path, results_dir: Path) -> None:
         if len(found) < len(every):
             click.echo(f"not complete, left out: {len(every) - len(found)}", err=True)
     for run in found:
-        click.echo(export_run(run, to).folder)
+        click.echo(export_run(run, to, scores=scores).folder)
     click.echo(f"runs copied to {to}: {len(found)}", err=True)

@@ -13,10 +13,9 @@ from erc_bench.board.published import published_results
 from erc_bench.board.rows import Board
 from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.errors import DataError
-from erc_bench.files import file_sha256
 from erc_bench.protocols import few_shot, triplet
 from erc_bench.protocols.headline import headline_scores
-from erc_bench.records.predictions import PREDICTIONS_FILE, read_predictions
+from erc_bench.records.predictions import predictions_sha256, read_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, run_folder
 
 SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
@@ -49,14 +48,10 @@ def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
             "other data"
         )
         return
-    path = run.folder / PREDICTIONS_FILE
-    if not path.is_file():
-        yield f"{PREDICTIONS_FILE} must be there, got none"
-        return
-    found = file_sha256(path)
-    if found != record.predictions_sha256:
-        yield f"the SHA-256 of {PREDICTIONS_FILE} is recorded as {record.predictions_sha256[:12]}…, recomputed {found[:12]}…"
     try:
+        found = predictions_sha256(run.folder)
+        if found != record.predictions_sha256:
+            yield f"the SHA-256 of the predictions is recorded as {record.predictions_sha256[:12]}…, recomputed {found[:12]}…"
         predictions = read_predictions(run.folder)
         scores = headline_scores(dataset, record.targets, predictions.values())
     except DataError as error:

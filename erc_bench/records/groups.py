@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from erc_bench.contract.domain import Dataset
-from erc_bench.errors import DataCorruptError, DataMissingError
-from erc_bench.files import file_sha256
-from erc_bench.records.predictions import PREDICTIONS_FILE
+from erc_bench.errors import DataCorruptError
+from erc_bench.records.predictions import predictions_path, predictions_sha256
 from erc_bench.records.record import Run, RunRecord
 
 
@@ -63,15 +62,10 @@ def check_run(run: Run, dataset: Dataset) -> None:
             f"{run.folder} must have been made on {dataset.name} with fingerprint {dataset.fingerprint[:12]}…, got "
             f"{record.dataset_fingerprint[:12]}…. Remove that run or make it again."
         )
-    if not (run.folder / PREDICTIONS_FILE).is_file():
-        raise DataMissingError(
-            f"the complete run in {run.folder} must hold {PREDICTIONS_FILE}, got none. Restore it, or make the run again "
-            "with --overwrite."
-        )
-    found = file_sha256(run.folder / PREDICTIONS_FILE)
+    found = predictions_sha256(run.folder)
     if found != record.predictions_sha256:
         raise DataCorruptError(
-            f"{run.folder / PREDICTIONS_FILE} must have SHA-256 {record.predictions_sha256[:12]}… as its run.json says, "
+            f"{predictions_path(run.folder)} must have SHA-256 {record.predictions_sha256[:12]}… as its run.json says, "
             f"got {found[:12]}…: it was altered. Restore it, or make the run again with --overwrite."
         )
 

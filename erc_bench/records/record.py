@@ -2,7 +2,7 @@
 
 RESULTS/DATASET/SYSTEM/CONFIGHASH/seed-N/
     run.json            what ran, on what, how long (`RunRecord`); replaced atomically
-    predictions.jsonl   one object a line; the only source of every score
+    predictions.jsonl   one object a line; the only source of every score (published copies: predictions.jsonl.gz)
     model/              what `System.save` wrote
     embeddings.npz      utterance embeddings of the test split, for systems that embed
     triplets.json       outcomes of the protocol triplet, derived from them and small enough to commit
@@ -12,61 +12,71 @@ RESULTS/DATASET/SYSTEM/CONFIGHASH/seed-N/
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from erc_bench.contract.domain import Targets
 from erc_bench.contract.system import Context
-from erc_bench.errors import DataCorruptError, DataMissingError
-from erc_bench.files import write_atomically
+from erc_bench.errors import DataCorruptError, DataMissingError, StorageError
+from erc_bench.files import parse_json, storage_errors, utf8, write_atomically
 
-SCHEMA_VERSION = 1
+# 1: the first. 2: predictions may be compressed, and a reader keeps fields that it does not know.
+SCHEMA_VERSION = 2
 RUN_FILE = "run.json"
 EMBEDDINGS_FILE = "embeddings.npz"
 MODEL_FOLDER = "model"
 
 Status = Literal["running", "complete", "failed"]
 Evidence = Literal["measured", "predictions"]
+# What becomes the name of a folder: no separators, no control characters, not only dots.
+FolderName = Annotated[
+    str, Field(max_length=200, pattern=r"^[^/\\\x00-\x1f\x7f]*[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$")
+]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class ContextCheck(BaseModel):
     """The outcome of withholding what a system says it does not read."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="allow")
 
     tested: bool
-    targets: int = 0
+    targets: Count = 0
     reason: str = ""
 
 
 class RunRecord(BaseModel):
-    """The content of run.json. Scores are a claim that `erc-bench verify` recomputes; the board never reads them."""
+    """The content of run.json. Scores are a claim that `erc-bench verify` recomputes; the board never reads them.
 
-    model_config = ConfigDict(extra="forbid")
+    Fields that this version does not know are kept and copied, and mean nothing to it.
+    """
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
     schema_version: int = SCHEMA_VERSION
     status: Status
     evidence: Evidence = "measured"
-    system: str
+    system: FolderName
     summary: str = ""
     reference: str = ""
     licence: str = ""
     floor: bool = False
     config: dict[str, Any] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict, description="what differs from the defaults")
-    config_hash: str
-    seed: int
+    config_hash: FolderName
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
     targets: Targets
     withheld: str | None = Field(default=None, description="the label whose gold labels training did not see")
-    dataset: str
+    dataset: FolderName
     dataset_fingerprint: str
     context: Context | None = None
     context_check: ContextCheck | None = None
-    parameters: int | None = None
+    parameters: Count | None = None
     timings: dict[str, float] = Field(default_factory=dict, description="seconds by phase")
     utterances_per_second: float | None = None
     peak_memory_mb: float | None = None
@@ -74,7 +84,7 @@ class RunRecord(BaseModel):
     notes: list[str] = Field(default_factory=list)
     measurements: dict[str, Any] = Field(default_factory=dict)
     scores: dict[str, float] = Field(default_factory=dict)
-    predictions: int = 0
+    predictions: Count = 0
     predictions_sha256: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)
@@ -113,40 +123,57 @@ def run_folder(results: Path, record: RunRecord) -> Path:
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
-    """Write run.json."""
-    text = json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    write_atomically(folder / RUN_FILE, f"{text}\n".encode())
+    """Write run.json, in the present schema version; a number that is not finite is written as null."""
+    content = _without_nan(record.model_dump(mode="json") | {"schema_version": SCHEMA_VERSION})
+    write_atomically(folder / RUN_FILE, utf8(json.dumps(content, indent=2, ensure_ascii=False)) + b"\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Read run.json.
+    """Read run.json, of this or an earlier schema version.
 
     Raises
     ------
     DataMissingError
         The folder holds no run.json.
     DataCorruptError
-        It is not JSON, not of this schema, or of a newer schema version.
+        It is not JSON, not a run record, or of a newer schema version.
     """
     path = folder / RUN_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        with storage_errors(path):
+            content = parse_json(path.read_bytes())
+    except StorageError:
+        if path.exists():
+            raise
         raise DataMissingError(f"a run folder must hold {RUN_FILE}, got none in {folder}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise DataCorruptError(
             f"{path} must be JSON, got {error}. Restore it, or run again with --overwrite."
         ) from None
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    if not isinstance(content, dict):
+        raise DataCorruptError(f"{path} must be a run record, got {repr(content)[:80]}. Restore it.")
+    version = content.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise DataCorruptError(
+            f"schema_version of {path} must be a whole number from 1 to {SCHEMA_VERSION}, got {repr(version)[:80]}. Restore it."
+        )
+    if version > SCHEMA_VERSION:
         raise DataCorruptError(
             f"schema_version of {path} must be at most {SCHEMA_VERSION}, got {version}: a newer erc-bench wrote it. Upgrade."
         )
     try:
-        return RunRecord.model_validate(content)
+        return RunRecord.model_validate(content, strict=True)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise DataCorruptError(f"{path} must be a run record, got: {problems}.") from None
+        raise DataCorruptError(f"{path} must be a run record, got: {problems}. Restore it.") from None
 
 
 def find_runs(results: Path) -> Iterator[Run]:

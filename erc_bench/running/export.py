@@ -1,18 +1,26 @@
-"""Copies of run records that can be published: labels only, no text, no weights, no paths of this machine."""
+"""Copies of run records that can be published: labels and scores, no text, no weights, no paths of this machine."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataCorruptError, UsageError
-from erc_bench.files import file_sha256, write_atomically
+from erc_bench.files import write_atomically
 from erc_bench.protocols.few_shot import FEW_SHOT_FILE
 from erc_bench.protocols.triplet import TRIPLETS_FILE
-from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes, read_predictions
+from erc_bench.records.predictions import (
+    PACKED_FILE,
+    PREDICTIONS_FILE,
+    packed,
+    predictions_path,
+    predictions_sha256,
+    published_bytes,
+    read_predictions,
+)
 from erc_bench.records.record import Run, RunRecord, run_folder, write_record
 
 # Outcomes derived from embeddings: counts by label, no text.
@@ -21,11 +29,12 @@ EVIDENCE = (TRIPLETS_FILE, FEW_SHOT_FILE)
 PATH_IN_TEXT = re.compile(r"(?:file:/*(?=/)|(?<![\w.:/]))(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\\"'`,;:()<>|]+){2,}[/\\]?")
 
 
-def export_run(run: Run, to: Path) -> Run:
+def export_run(run: Run, to: Path, *, scores: bool = True) -> Run:
     """Copy a complete run below `to`, in the same layout, and return the copy.
 
-    Predictions keep dialogue, turn and label. In the record, absolute paths are reduced to their last name, and
-    `predictions_sha256` is that of the new file.
+    Predictions keep dialogue, turn, label and, unless `scores` is False, scores of three significant digits, and are
+    compressed. In the record, absolute paths are reduced to their last name, and `predictions_sha256` is that of the new
+    lines.
 
     Raises
     ------
@@ -37,22 +46,23 @@ def export_run(run: Run, to: Path) -> Run:
     if run.record.status != "complete":
         raise UsageError(f"a run must be complete to be exported, got status {run.record.status!r} in {run.folder}.")
     predictions = read_predictions(run.folder)
-    if file_sha256(run.folder / PREDICTIONS_FILE) != run.record.predictions_sha256:
+    if predictions_sha256(run.folder) != run.record.predictions_sha256:
         raise DataCorruptError(
-            f"{run.folder / PREDICTIONS_FILE} must be what its run.json says, got another SHA-256: it was altered. Make the "
+            f"{predictions_path(run.folder)} must be what its run.json says, got another SHA-256: it was altered. Make the "
             "run again with --overwrite."
         )
     folder = run_folder(to, run.record)
     if folder.resolve() == run.folder.resolve():
         raise UsageError(f"--to must be another folder than the run's own, got {to}.")
     folder.mkdir(parents=True, exist_ok=True)
-    labels = [Prediction(found.dialogue, found.turn, found.label) for found in predictions.values()]
-    write_atomically(folder / PREDICTIONS_FILE, predictions_bytes(labels))
+    lines = published_bytes(predictions.values(), scores=scores)
+    (folder / PREDICTIONS_FILE).unlink(missing_ok=True)  # of a copy that an earlier version made
+    write_atomically(folder / PACKED_FILE, packed(lines))
     for name in EVIDENCE:
         if (run.folder / name).is_file():
             shutil.copyfile(run.folder / name, folder / name)
     record = RunRecord.model_validate(without_paths(run.record.model_dump()))
-    record.predictions_sha256 = file_sha256(folder / PREDICTIONS_FILE)
+    record.predictions_sha256 = hashlib.sha256(lines).hexdigest()
     write_record(folder, record)
     return Run(folder, record)
 

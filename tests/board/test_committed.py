@@ -1,8 +1,10 @@
-"""The records and boards in leaderboard/: labels only, and what a fresh computation gives."""
+"""The records and boards in leaderboard/: labels and no text, and what a fresh computation gives."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from erc_bench.contract.domain import Dataset
 from erc_bench.paper.build import build_paper, write_paper
 from erc_bench.paper.sizes import HUB, find_model
 from erc_bench.protocols.triplet import run_counts, triplet_scores
-from erc_bench.records.predictions import PREDICTIONS_FILE
+from erc_bench.records.predictions import PACKED_FILE, read_predictions
 from erc_bench.records.record import Run, find_runs
 
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboard"
@@ -30,17 +32,37 @@ def test_there_are_records_of_every_protocol_family() -> None:
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: "/".join(run.folder.parts[-4:]))
-def test_records_hold_labels_only_and_come_from_a_commit(run: Run) -> None:
+def test_records_hold_no_text_and_come_from_a_commit(run: Run) -> None:
     assert run.record.status == "complete"
     assert run.record.git["dirty"] is False
     assert {path.name for path in run.folder.iterdir()} <= {
         "run.json",
-        PREDICTIONS_FILE,
+        PACKED_FILE,
         "triplets.json",
         "few_shot.json",
     }
-    with (run.folder / PREDICTIONS_FILE).open(encoding="utf-8") as lines:
-        assert all(set(json.loads(line)) == {"dialogue", "turn", "label"} for line in lines)
+    with gzip.open(run.folder / PACKED_FILE, "rt", encoding="utf-8") as lines:
+        assert all(set(json.loads(line)) <= {"dialogue", "turn", "label", "scores"} for line in lines)
+
+
+def test_labels_and_scores_are_those_that_were_first_published() -> None:
+    """committed_runs.json was made from the files of commit 098dd71, before predictions were compressed."""
+    expected = json.loads(Path(__file__).with_name("committed_runs.json").read_text())
+    assert len(expected) == 131
+    found = {run.folder.relative_to(COMMITTED).as_posix(): run for run in RUNS}
+    for name, known in expected.items():
+        assert found[name].record.scores == known["scores"], name
+        assert labels_sha256(found[name]) == known["labels_sha256"], name
+
+
+def labels_sha256(run: Run) -> str:
+    lines = [json.dumps([p.dialogue, p.turn, p.label]) for p in read_predictions(run.folder).values()]
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+
+
+def test_the_first_records_take_a_tenth_of_what_they_took() -> None:
+    names = json.loads(Path(__file__).with_name("committed_runs.json").read_text())
+    assert sum(path.stat().st_size for name in names for path in (COMMITTED / name).iterdir()) < 57_080_554 / 10
 
 
 def test_the_table_of_the_readme_is_the_committed_board() -> None:

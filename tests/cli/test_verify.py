@@ -52,7 +52,7 @@ def test_altered_predictions_end_with_6(runs: list[Run], tmp_path: Path, command
     done = command("verify", "--results-dir", tmp_path)
     assert done.code == 6
     assert all(line.startswith(f"{runs[1].folder}: ") for line in done.out.splitlines())
-    assert "the SHA-256 of predictions.jsonl" in done.out
+    assert "the SHA-256 of the predictions" in done.out
     assert "Boards were not recomputed" in done.err
 
 

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 
-from erc_bench.contract.domain import Target
-from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataCorruptError, DataMissingError
-from erc_bench.records.predictions import predictions_bytes, read_predictions, salvage_predictions
-from erc_bench.records.record import RunRecord, find_runs, read_record, run_folder, write_record
+from erc_bench.records.predictions import predictions_sha256, read_predictions
+from erc_bench.records.record import SCHEMA_VERSION, RunRecord, find_runs, read_record, run_folder, write_record
+from erc_bench.running.export import export_run
 
 
 def record(**changes: object) -> RunRecord:
@@ -45,14 +45,71 @@ def test_title_shows_what_differs_from_the_defaults() -> None:
         ("{", "must be JSON"),
         ("[]", "must be a run record"),
         (json.dumps(record().model_dump() | {"seed": "x"}), "seed: "),
-        (json.dumps(record().model_dump() | {"schema_version": 99}), "schema_version of .* must be at most 1, got 99"),
-        (json.dumps(record().model_dump() | {"surprise": 1}), "surprise: "),
+        (json.dumps(record().model_dump() | {"seed": True}), "seed: "),
+        (json.dumps(record().model_dump() | {"seed": 2**63}), "seed: "),
+        (json.dumps(record().model_dump() | {"parameters": -1}), "parameters: "),
+        (json.dumps(record().model_dump() | {"scores": {"mcc": math.nan}}), "scores.mcc: "),
+        (json.dumps(record().model_dump() | {"timings": {"train": math.inf}}), "timings.train: "),
+        (json.dumps(record().model_dump() | {"system": "../elsewhere"}), "system: "),
+        (json.dumps(record().model_dump() | {"dataset": ".."}), "dataset: "),
+        (json.dumps(record().model_dump() | {"config_hash": "a\nb"}), "config_hash: "),
+        (json.dumps(record().model_dump() | {"schema_version": 99}), "must be at most 2, got 99: .* Upgrade"),
+        (json.dumps(record().model_dump() | {"schema_version": "1"}), "must be a whole number from 1 to 2, got '1'"),
+        (json.dumps(record().model_dump() | {"schema_version": 0}), "must be a whole number from 1 to 2, got 0"),
+        (json.dumps({"status": "complete"}), "must be a whole number from 1 to 2, got None"),
+        ("[" * 100_000, "must be JSON, got values nested"),
+        ('{"config": ' * 200 + "1" + "}" * 200, "must be JSON, got values nested in more than 100 others"),
+        ('{"seed": ' + "1" * 5000 + "}", "must be JSON, got .* limit"),
+        (b'{"system": "\xff"}', "must be JSON, got .*utf-8"),
     ],
 )
-def test_bad_records_are_refused(content: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text(content)
-    with pytest.raises(DataCorruptError, match=message):
+def test_bad_records_are_refused(content: str | bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataCorruptError, match=message) as caught:
         read_record(tmp_path)
+    assert str(tmp_path / "run.json") in str(caught.value)
+
+
+def test_unknown_fields_of_a_known_version_are_kept(tmp_path: Path) -> None:
+    write_record(tmp_path, RunRecord.model_validate(record().model_dump() | {"room": {"number": 7}}))
+    found = read_record(tmp_path)
+    write_record(tmp_path, found)
+    assert json.loads((tmp_path / "run.json").read_text())["room"] == {"number": 7}
+    assert read_record(tmp_path) == found
+
+
+def test_halves_of_surrogate_pairs_are_replaced(tmp_path: Path) -> None:
+    write_record(tmp_path, record(summary="a \ud800 b", notes=["\ud83d\ude00"]))
+    found = read_record(tmp_path)
+    assert (found.summary, found.notes) == ("a \ufffd b", ["\N{GRINNING FACE}"])
+    text = (tmp_path / "run.json").read_text(encoding="utf-8")
+    (tmp_path / "run.json").write_text(text.replace("a \ufffd b", r"a \uD800 b"), encoding="utf-8")
+    assert read_record(tmp_path) == found
+
+
+def test_numbers_that_are_not_finite_are_written_as_null(tmp_path: Path) -> None:
+    write_record(tmp_path, record(measurements={"loss": math.nan, "steps": [1.0, -math.inf]}))
+    assert read_record(tmp_path).measurements == {"loss": None, "steps": [1.0, None]}
+
+
+VERSIONS = Path(__file__).with_name("versions")
+
+
+def test_a_record_of_every_version_is_kept() -> None:
+    assert [folder.name for folder in sorted(VERSIONS.iterdir())] == [f"v{n}" for n in range(1, SCHEMA_VERSION + 1)]
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_records_of_every_version_are_read(version: int, tmp_path: Path) -> None:
+    (run,) = find_runs(VERSIONS / f"v{version}")
+    assert run.record.schema_version == version
+    assert (run.record.title, run.record.seed, run.record.predictions) == ("prior (power=1.0)", 3, 7)
+    assert predictions_sha256(run.folder) == run.record.predictions_sha256
+    labels = [prediction.label for prediction in read_predictions(run.folder).values()]
+    assert labels == ["happiness", "no emotion", None, "anger", "no emotion", "sadness", "no emotion"]
+    copy = export_run(run, tmp_path)
+    assert json.loads((copy.folder / "run.json").read_text())["schema_version"] == SCHEMA_VERSION
+    assert read_predictions(copy.folder).keys() == read_predictions(run.folder).keys()
 
 
 def test_missing_record_and_missing_results(tmp_path: Path) -> None:
@@ -69,46 +126,3 @@ def test_find_runs_in_the_order_of_their_paths(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         write_record(folder, written)
     assert [run.record.system for run in find_runs(tmp_path)] == ["a", "b"]
-
-
-def test_prediction_lines_leave_out_what_is_not_given(tmp_path: Path) -> None:
-    predictions = [
-        Prediction("test-00000", 0, "fear", {"fear": 0.123456789, "anger": 0.0}),
-        Prediction("test-00000", 1, None, raw="no idea – « none »\n", usage={"prompt_tokens": 12}),
-    ]
-    path = tmp_path / "predictions.jsonl"
-    path.write_bytes(predictions_bytes(predictions))
-    first, second = path.read_text(encoding="utf-8").splitlines()
-    assert first == '{"dialogue":"test-00000","turn":0,"label":"fear","scores":{"fear":0.123457,"anger":0.0}}'
-    assert json.loads(second) == {
-        "dialogue": "test-00000",
-        "turn": 1,
-        "label": None,
-        "raw": "no idea – « none »\n",
-        "usage": {"prompt_tokens": 12},
-    }
-    found = read_predictions(tmp_path)
-    assert found[Target("test-00000", 1)] == predictions[1]
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ('{"dialogue":"d","turn":0,"label":"fear"}\n' * 2, "every target must stand once"),
-        ('{"dialogue":"d","turn":"0","label":"fear"}\n', "must give dialogue, turn and label"),
-        ("nonsense\n", "predictions.jsonl:1 must be a JSON object"),
-    ],
-)
-def test_bad_predictions_are_refused(lines: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "predictions.jsonl").write_text(lines)
-    with pytest.raises(DataCorruptError, match=message):
-        read_predictions(tmp_path)
-
-
-@pytest.mark.parametrize("torn", [b'{"dialogue":"d","tu', b'{"dialogue":"d","turn":1,"label":null}', b"\x00\x00\n"])
-def test_salvage_keeps_whole_lines_only(torn: bytes, tmp_path: Path) -> None:
-    whole = b'{"dialogue":"d","turn":0,"label":"fear"}\n'
-    path = tmp_path / "predictions.jsonl"
-    path.write_bytes(whole + torn)
-    assert list(salvage_predictions(tmp_path)) == [Target("d", 0)]
-    assert path.read_bytes() == whole

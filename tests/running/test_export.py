@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from erc_bench.files import file_sha256
 from erc_bench.inspection.verify import verify_run
 from erc_bench.protocols import triplet
 from erc_bench.records.groups import group_runs
-from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes, read_predictions
+from erc_bench.records.predictions import PACKED_FILE, PREDICTIONS_FILE, predictions_bytes, read_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, find_runs, read_record, write_record
 from erc_bench.running.export import export_run, without_paths
 
@@ -39,7 +40,7 @@ def run(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> Run:
         notes=["read from /home/someone/cc.en.300.vec, see https://example.org/a/b"],
     )
     answers = [
-        Prediction(p.dialogue, p.turn, p.label, {"anger": 0.25}, "raw words of a model", {"tokens": 3})
+        Prediction(p.dialogue, p.turn, p.label, {"anger": 0.245678}, "raw words of a model", {"tokens": 3})
         for p in read_predictions(found.folder).values()
     ]
     (found.folder / PREDICTIONS_FILE).write_bytes(predictions_bytes(answers))
@@ -54,14 +55,27 @@ def run(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> Run:
     return found
 
 
-def test_only_labels_are_copied(run: Run, tmp_path: Path) -> None:
+def test_labels_and_scores_are_copied(run: Run, tmp_path: Path) -> None:
     copy = export_run(run, tmp_path / "public")
     assert copy.folder == tmp_path / "public" / run.folder.relative_to(tmp_path / "results")
-    assert sorted(path.name for path in copy.folder.iterdir()) == ["predictions.jsonl", "run.json", "triplets.json"]
-    for line in (copy.folder / PREDICTIONS_FILE).read_text().splitlines():
-        assert set(json.loads(line)) == {"dialogue", "turn", "label"}
-    labels = [prediction.label for prediction in read_predictions(copy.folder).values()]
-    assert labels == [prediction.label for prediction in read_predictions(run.folder).values()]
+    assert sorted(path.name for path in copy.folder.iterdir()) == ["predictions.jsonl.gz", "run.json", "triplets.json"]
+    lines = [json.loads(line) for line in gzip.decompress((copy.folder / PACKED_FILE).read_bytes()).splitlines()]
+    assert all(set(line) == {"dialogue", "turn", "label", "scores"} for line in lines)
+    for before, after in zip(
+        read_predictions(run.folder).values(), read_predictions(copy.folder).values(), strict=True
+    ):
+        assert after == Prediction(before.dialogue, before.turn, before.label, {"anger": 0.246})
+
+
+def test_scores_can_be_left_out(run: Run, tmp_path: Path) -> None:
+    copy = export_run(run, tmp_path / "public", scores=False)
+    assert all(prediction.scores is None for prediction in read_predictions(copy.folder).values())
+
+
+def test_a_copy_of_an_earlier_version_is_replaced(run: Run, mini: Dataset, tmp_path: Path) -> None:
+    copy = export_run(run, tmp_path / "public")
+    (copy.folder / PREDICTIONS_FILE).write_bytes(b"of an earlier version")
+    assert verify_run(export_run(run, tmp_path / "public"), mini) == []
 
 
 def test_paths_of_the_machine_are_reduced_to_a_name(run: Run, tmp_path: Path) -> None:
