@@ -134,7 +134,7 @@ def measured_board(
     rank_by: str | None = None,
 ) -> Board:
     """The board of a dataset from its runs, ranked by the metric of the dataset or by another."""
-    ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset.name)
+    ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset)
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
     found = sections(groups, dataset, [name for name in protocols if name in PROTOCOLS], progress, ranking)
     if triplet.PROTOCOL in protocols and triplet.applies_to(dataset):

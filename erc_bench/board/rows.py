@@ -95,7 +95,7 @@ def sections(
             confusions = [
                 [_confusions(dataset, part, run, labels[run.folder]) for run in group.runs] for _, group in applicable
             ]
-            found.append(_section(dataset, part, applicable, confusions, ranking or ranking_metric(dataset.name)))
+            found.append(_section(dataset, part, applicable, confusions, ranking or ranking_metric(dataset)))
     return found
 
 

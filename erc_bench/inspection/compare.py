@@ -108,7 +108,7 @@ def compare_sides(
     DataCorruptError
         A run made on other data, or whose predictions were altered.
     """
-    chosen = metric or ranking_metric(dataset.name).name
+    chosen = metric or ranking_metric(dataset).name
     for kind, name, known in (
         ("metric", chosen, METRICS),
         ("protocol", protocol, PROTOCOLS),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError
 from erc_bench.scoring.metric import CORRELATION, SHARE, Margins, Metric, Reading, ratio
 
@@ -87,10 +88,21 @@ def find_metric(name: str) -> Metric:
     return METRICS.get(name) or OF_PROTOCOLS[name]
 
 
-def ranking_metric(dataset: str) -> Metric:
-    """The metric that rows on a dataset are ranked by unless the reader chooses another."""
-    del dataset  # every dataset so far is ranked as DailyDialog's papers rank it
-    return MICRO_F1
+def ranking_metric(dataset: Dataset | str) -> Metric:
+    """The metric that rows on a dataset are ranked by unless the reader chooses another.
+
+    A dataset known by its name only, and to none of the packages installed, is ranked by micro F1.
+
+    Raises
+    ------
+    UnknownNameError
+        The dataset asks for a metric that does not exist.
+    """
+    if isinstance(dataset, Dataset):
+        return find_metric(dataset.ranking_metric)
+    from erc_bench.data.registry import dataset_names, dataset_spec
+
+    return find_metric(dataset_spec(dataset).ranking_metric) if dataset in dataset_names() else MICRO_F1
 
 
 def headline(ranking: Metric = MICRO_F1) -> tuple[Metric, ...]:

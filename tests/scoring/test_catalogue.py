@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError
 from erc_bench.scoring.catalogue import (
     CORRECTED,
@@ -27,7 +30,15 @@ def test_a_board_shows_its_ranking_metric_first() -> None:
     assert names("weighted_f1_all") == ["weighted_f1_all", "accuracy", "macro_f1", "micro_f1", "mcc"]
     assert names("mcc") == ["mcc", "micro_f1", "macro_f1"]
     assert headline() == headline(MICRO_F1)
-    assert ranking_metric("dailydialog") is MICRO_F1
+
+
+def test_a_dataset_says_what_ranks_it(mini: Dataset) -> None:
+    assert (
+        ranking_metric(mini) is ranking_metric("dailydialog") is ranking_metric("a name in an old record") is MICRO_F1
+    )
+    assert ranking_metric(replace(mini, ranking_metric="weighted_f1_all")) is METRICS["weighted_f1_all"]
+    with pytest.raises(UnknownNameError, match="a metric must be one of"):
+        ranking_metric(replace(mini, ranking_metric="beauty"))
 
 
 def test_every_metric_is_found_by_its_name_and_those_of_protocols_too() -> None:
