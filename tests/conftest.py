@@ -22,7 +22,9 @@ from erc_bench.contract.system import Prediction
 from erc_bench.data import load_dataset
 from erc_bench.data import registry as datasets
 from erc_bench.data.dailydialog import DAILYDIALOG, LABELS, SplitFiles, parse_split
+from erc_bench.data.emorynlp import EMORYNLP
 from erc_bench.data.locate import place_of
+from erc_bench.data.meld import MELD
 from erc_bench.data.spec import DatasetSpec, Facts, Mirror, SplitFacts, measure
 from erc_bench.files import file_sha256
 from erc_bench.protocols.headline import headline_scores
@@ -48,6 +50,28 @@ def dailydialog_dir() -> Path:
 @pytest.fixture(scope="session")
 def dailydialog(dailydialog_dir: Path) -> Dataset:
     return load_dataset("dailydialog", data_dir=dailydialog_dir)
+
+
+@pytest.fixture(scope="session")
+def meld_dir() -> Path:
+    """Where the real MELD lies; tests that use it carry the mark `data`."""
+    return real_folder(MELD)
+
+
+@pytest.fixture(scope="session")
+def meld(meld_dir: Path) -> Dataset:
+    return load_dataset(MELD, data_dir=meld_dir)
+
+
+@pytest.fixture(scope="session")
+def emorynlp_dir() -> Path:
+    """Where the real EmoryNLP lies; tests that use it carry the mark `data`."""
+    return real_folder(EMORYNLP)
+
+
+@pytest.fixture(scope="session")
+def emorynlp(emorynlp_dir: Path) -> Dataset:
+    return load_dataset(EMORYNLP, data_dir=emorynlp_dir)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def _described(entry: dict[str, Any]) -> str:
     elif entry["named_by"] == "the download folder":
         lies = f"not downloaded: {entry['get']}"
     else:
-        lies = f"not in the folder named by {entry['named_by']}"
+        lies = f"not in the folder named by {entry['named_by']}: {entry['get']}"
     fields = {
         "what": entry["title"],
         "splits": sizes or "not known before it is read",

@@ -10,7 +10,7 @@ from typing import Any
 from erc_bench.contract.domain import Dialogue, LabelSet, Split, Utterance
 from erc_bench.data.archives import file_bytes
 from erc_bench.data.spec import SplitReading
-from erc_bench.data.text import decoded, shortened, split_lines
+from erc_bench.data.text import checked_label, checked_text, decoded, shortened, split_lines
 
 
 def read_jsonl(path: Path, split: Split, labels: LabelSet) -> SplitReading:
@@ -58,33 +58,3 @@ def _utterance(record: Any, labels: LabelSet, where: str) -> Utterance:
         raise ValueError(f"{where} must be an object, got {shortened(record)}")
     text, speaker, label = (checked_text(record.get(key), f"{key} of {where}") for key in ("text", "speaker", "label"))
     return Utterance(text, speaker, checked_label(label, labels, where))
-
-
-def checked_text(value: object, what: str) -> str:
-    """A string that is not blank, without the white space around it.
-
-    Raises
-    ------
-    ValueError
-        It is something else, or holds half a surrogate pair, which no file can.
-    """
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"the {what} must be a text that is not empty, got {shortened(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"the {what} must be text, got half of a surrogate pair in {shortened(value)}") from None
-    return value.strip()
-
-
-def checked_label(label: str, labels: LabelSet, where: str) -> str:
-    """A label of the dataset.
-
-    Raises
-    ------
-    ValueError
-        It is another.
-    """
-    if label not in labels.names:
-        raise ValueError(f"the label of {where} must be one of {', '.join(labels.names)}, got {shortened(label)}")
-    return label

@@ -1,0 +1,117 @@
+"""EmoryNLP emotion detection (Zahiri and Choi, 2018), read from its official JSON files.
+
+`episodes[].scenes[].utterances[]`: a scene is a dialogue. Where an utterance has several speakers the first one counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from erc_bench.contract.domain import Dialogue, LabelSet, Split, Utterance
+from erc_bench.data.archives import file_bytes
+from erc_bench.data.spec import DatasetSpec, Facts, Mirror, SplitReading
+from erc_bench.data.text import checked_label, checked_text, decoded, shortened
+from erc_bench.errors import DataCorruptError
+
+LABELS = LabelSet(("Neutral", "Joyful", "Peaceful", "Powerful", "Scared", "Mad", "Sad"), neutral="Neutral")
+FILES: dict[Split, str] = {
+    "train": "emotion-detection-trn.json",
+    "validation": "emotion-detection-dev.json",
+    "test": "emotion-detection-tst.json",
+}
+
+
+def read_split(folder: Path, split: Split) -> SplitReading:
+    """Read one split: its dialogues, and a sentence for each utterance that is malformed, which is left out.
+
+    Raises
+    ------
+    DataMissingError
+        The file is not there or cannot be read.
+    DataCorruptError
+        It is not JSON, or not of episodes and scenes.
+    """
+    path = folder / FILES[split]
+    data = file_bytes(path)
+    problems: list[str] = []
+    text = decoded(data, str(path), problems)
+    dialogues: list[Dialogue] = []
+    for scene in _scenes(text, path):
+        utterances = []
+        for position, record in enumerate(_entries(scene, "utterances", path), start=1):
+            try:
+                utterances.append(_utterance(record))
+            except ValueError as error:
+                problems.append(f"{_where(record, position, scene, text)} of {path}: {error}.")
+        if utterances:
+            dialogues.append(Dialogue(f"{split}-{len(dialogues):05d}", tuple(utterances)))
+    return SplitReading(tuple(dialogues), tuple(problems), hashlib.sha256(data).hexdigest())
+
+
+def _scenes(text: str, path: Path) -> Iterator[Any]:
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        got = "a web page" if text.lstrip().startswith("<") else str(error)
+        raise DataCorruptError(f"line {error.lineno} of {path} must be JSON, got: {got}.") from None
+    except RecursionError:
+        raise DataCorruptError(f"{path} must be a JSON object, got one nested too deep.") from None
+    for episode in _entries(content, "episodes", path):
+        yield from _entries(episode, "scenes", path)
+
+
+def _entries(record: Any, key: str, path: Path) -> list[Any]:
+    entries = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(entries, list):
+        raise DataCorruptError(f"{path} must hold a list of {key}, got {shortened(record)}.")
+    return entries
+
+
+def _utterance(record: Any) -> Utterance:
+    if not isinstance(record, dict):
+        raise ValueError(f"an utterance must be an object, got {shortened(record)}")
+    speakers = record.get("speakers")
+    if not isinstance(speakers, list) or not speakers:
+        raise ValueError(f"the speakers must be a list of names, got {shortened(speakers)}")
+    label = checked_text(record.get("emotion"), "emotion")
+    return Utterance(
+        checked_text(record.get("transcript"), "transcript"),
+        checked_text(speakers[0], "first speaker"),
+        checked_label(label, LABELS),
+    )
+
+
+def _where(record: Any, position: int, scene: Any, text: str) -> str:
+    """The line of an utterance by its id, which stands once in a file; else its position in its scene."""
+    name = record.get("utterance_id") if isinstance(record, dict) else None
+    at = text.find(f'"{name}"') if isinstance(name, str) else -1
+    if at >= 0:
+        return f"line {text.count(chr(10), 0, at) + 1}"
+    return f"utterance {position} of scene {shortened(scene.get('scene_id'))}"
+
+
+EMORYNLP = DatasetSpec(
+    name="emorynlp",
+    title="EmoryNLP emotion detection 1.0, official splits: scenes of the series Friends, up to nine speakers",
+    labels=LABELS,
+    ranking_metric="weighted_f1_all",
+    licence="Apache-2.0 (texts of a television series: research use)",
+    reference='Zahiri and Choi, "Emotion Detection on TV Show Transcripts with Sequence-based Convolutional Neural '
+    'Networks", AAAI workshop on affective content analysis 2018',
+    link="https://arxiv.org/abs/1708.04299",
+    read=read_split,
+    files=FILES,
+    subfolders=["json"],
+    facts=Facts.from_json(package_files("erc_bench.data").joinpath("emorynlp.json").read_text("utf-8")),
+    mirrors=[
+        Mirror(
+            "the authors' repository, emorynlp/emotion-detection",
+            "https://raw.githubusercontent.com/emorynlp/emotion-detection/master/json",
+        ),
+    ],
+)
