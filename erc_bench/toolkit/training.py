@@ -38,16 +38,28 @@ def deterministic_training(seed: int) -> Iterator[torch.Generator]:
     """
     import torch
 
+    memory: Any = torch.utils.deterministic
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = memory.fill_uninitialized_memory
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         # Some CUDA kernels have no deterministic twin: there a warning, on the CPU all have one.
         torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+        # It would write over all memory before it is first written to: a help in finding bugs, and slow.
+        memory.fill_uninitialized_memory = False
         try:
             yield torch.Generator().manual_seed(seed)
         finally:
             torch.use_deterministic_algorithms(before, warn_only=warn_only)
+            memory.fill_uninitialized_memory = filled
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """A context that multiplies matrices in bfloat16 on an accelerator, and in float32 on the CPU, where that is faster."""
+    import torch
+
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu")
 
 
 def gold_indices(dialogues: Iterable[Dialogue], labels: LabelSet) -> NDArray[np.int64]:
@@ -178,7 +190,7 @@ class Schedule:
 
         self.parameters = list(parameters)
         warm_up = max(1, steps // 20)
-        self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, weight_decay=weight_decay)
+        self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, weight_decay=weight_decay, fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: min((step + 1) / warm_up, (steps - step) / max(1, steps - warm_up), 1.0)
         )

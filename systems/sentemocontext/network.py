@@ -1,15 +1,75 @@
-"""The network of `sentemocontext` (SEC paper, section 3 and Figure 1) and its two losses. Imports torch."""
+"""The network of `sentemocontext` (SEC paper, section 3 and Figure 1) and its two losses. Imports torch.
+
+Utterances of a batch lie one behind the other without padding, (utterances, dim), and only attention, which is a small
+part of the work, sees them as (dialogues, turns, dim).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
+from torch.nn import functional as F  # noqa: N812  # torch's own name for it
+
+
+class Dropout(nn.Dropout):
+    """Dropout whose random numbers cost less than the matrix products beside it, on the CPU.
+
+    torch's own draws a number in double precision for each element there, one after the other. Sixteen bits decide as
+    well: the probability is rounded to a multiple of 1 / 65,536.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Zero each element with probability `p` and scale the others by 1 / (1 - p), in training."""
+        if not self.training or self.p == 0 or input.device.type != "cpu":
+            dropped: Tensor = F.dropout(input, self.p, self.training)
+            return dropped
+        words = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        threshold = min(round(65536 * self.p), 65535) - 32768
+        kept = words.view(torch.int16)[: input.numel()].view(input.shape) >= threshold
+        return input * kept.to(input.dtype).mul_(1 / (1 - self.p))
+
+
+def new_layer(dim: int, heads: int, feed_forward: int, dropout: float) -> nn.TransformerEncoderLayer:
+    """A Transformer encoder layer, normalised first."""
+    layer = nn.TransformerEncoderLayer(dim, heads, feed_forward, dropout, "gelu", batch_first=True, norm_first=True)
+    layer.dropout, layer.dropout1, layer.dropout2 = (Dropout(dropout) for _ in range(3))
+    return layer
+
+
+def through_layer(layer: nn.TransformerEncoderLayer, hidden: Tensor, attend: Callable[[Tensor], Tensor]) -> Tensor:
+    """What a layer makes of vectors (utterances, dim); `attend` maps normalised vectors to attended ones."""
+    hidden = hidden + layer.dropout1(attend(layer.norm1(hidden)))
+    widened = layer.dropout(F.gelu(layer.linear1(layer.norm2(hidden))))
+    return hidden + layer.dropout2(layer.linear2(widened))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the utterances of a batch stand: all int64 (utterances,), on the device of their vectors.
+
+    `slots` are their places in a (dialogues * longest,) layout, which is padded behind each dialogue's last utterance.
+    """
+
+    dialogues: int
+    longest: int
+    turns: Tensor
+    slots: Tensor
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], device: torch.device) -> Places:
+        """Of dialogues with these numbers of utterances."""
+        counts = torch.tensor(lengths, dtype=torch.int64)
+        dialogue = torch.repeat_interleave(counts)
+        turns = torch.arange(len(dialogue)) - (counts.cumsum(0) - counts)[dialogue]
+        longest = max(lengths, default=0)
+        slots = dialogue * longest + turns
+        return cls(len(lengths), longest, turns.to(device), slots.to(device))
 
 
 class ContextualEncoder(nn.Module):
@@ -24,37 +84,40 @@ class ContextualEncoder(nn.Module):
         super().__init__()
         self.past = past
         self.normalise = nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.position_scale = nn.Parameter(torch.tensor(0.1))
         self.speaker = nn.Parameter(torch.zeros(2, dim))
-        self.layer = nn.TransformerEncoderLayer(
-            dim, heads, feed_forward, dropout, "gelu", batch_first=True, norm_first=True
-        )
+        self.layer = new_layer(dim, heads, feed_forward, dropout)
 
     def utterances(self, embeddings: Tensor) -> Tensor:
         """Utterance vectors before any context: the input of the classifier's pre-training."""
         normalised: Tensor = self.dropout(self.normalise(embeddings))
         return normalised
 
-    def forward(self, embeddings: Tensor, present: Tensor) -> Tensor:
-        """Contextual vectors, float32 (dialogues, turns, dim).
-
-        Parameters
-        ----------
-        embeddings
-            Float32 (dialogues, turns, dim), padded behind the last utterance.
-        present
-            Bool (dialogues, turns), False where padded.
-        """
-        turns = embeddings.shape[1]
+    def forward(self, embeddings: Tensor, places: Places) -> Tensor:
+        """Contextual vectors, float32 (utterances, dim), of sentence embeddings of the same shape."""
         hidden = self.utterances(embeddings)
-        hidden = hidden + self.position_scale * sinusoids(turns, hidden.shape[2]).to(hidden)
-        hidden = hidden + self.speaker[torch.arange(turns, device=hidden.device) % 2]
-        future = None
+        codes = sinusoids(places.longest, hidden.shape[1]).to(hidden)
+        hidden = hidden + self.position_scale * codes.index_select(0, places.turns)
+        hidden = hidden + torch.where((places.turns % 2 == 0)[:, None], self.speaker[0], self.speaker[1])
+        return through_layer(self.layer, hidden, lambda normalised: self._attend(normalised, places))
+
+    def _attend(self, normalised: Tensor, places: Places) -> Tensor:
+        attention, dim = self.layer.self_attn, normalised.shape[1]
+        projected = F.linear(normalised, attention.in_proj_weight, attention.in_proj_bias)
+        padded = projected.new_zeros(places.dialogues * places.longest, 3 * dim)
+        padded = padded.index_copy(0, places.slots, projected)
+        heads = padded.view(places.dialogues, places.longest, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+        present = torch.zeros(len(padded), dtype=torch.bool, device=padded.device).index_fill(0, places.slots, True)
+        seen = present.view(places.dialogues, 1, 1, places.longest)
         if self.past:
-            future = torch.ones(turns, turns, dtype=torch.bool, device=hidden.device).triu(1)
-        contextual: Tensor = self.layer(hidden, src_mask=future, src_key_padding_mask=~present)
-        return contextual
+            seen = seen & torch.ones(places.longest, places.longest, dtype=torch.bool, device=seen.device).tril()
+        dropout = attention.dropout if self.training else 0.0
+        query, key, value = heads
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
+        gathered = attended.transpose(1, 2).reshape(-1, dim).index_select(0, places.slots)
+        projected_out: Tensor = attention.out_proj(gathered)
+        return projected_out
 
 
 class EmotionClassifier(nn.Module):
@@ -62,16 +125,23 @@ class EmotionClassifier(nn.Module):
 
     def __init__(self, dim: int, heads: int, feed_forward: int, dropout: float, labels: int) -> None:
         super().__init__()
-        self.layer = nn.TransformerEncoderLayer(
-            dim, heads, feed_forward, dropout, "gelu", batch_first=True, norm_first=True
-        )
+        self.layer = new_layer(dim, heads, feed_forward, dropout)
+        self.attention_dropout = Dropout(dropout)
         self.normalise = nn.LayerNorm(dim)
         self.output = nn.Linear(dim, labels)
 
     def forward(self, utterances: Tensor) -> Tensor:
         """Logits, float32 (utterances, labels), of vectors (utterances, dim)."""
-        logits: Tensor = self.output(self.normalise(self.layer(utterances[:, None])[:, 0]))
+        logits: Tensor = self.output(self.normalise(through_layer(self.layer, utterances, self._attend)))
         return logits
+
+    def _attend(self, normalised: Tensor) -> Tensor:
+        # An utterance that attends to itself alone does so with weight 1, whatever its query and its key are.
+        attention, dim = self.layer.self_attn, normalised.shape[1]
+        values = F.linear(normalised, attention.in_proj_weight[2 * dim :], attention.in_proj_bias[2 * dim :])
+        weights = self.attention_dropout(values.new_ones(len(values), attention.num_heads, 1))
+        attended: Tensor = attention.out_proj((values.view(len(values), attention.num_heads, -1) * weights).flatten(1))
+        return attended
 
 
 class SentEmoContextNetwork(nn.Module):
@@ -82,12 +152,17 @@ class SentEmoContextNetwork(nn.Module):
         self.encoder = ContextualEncoder(dim, heads, feed_forward, dropout, past=past)
         self.classifier = EmotionClassifier(dim, heads, feed_forward, dropout, labels)
 
-    def forward(self, dialogues: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Contextual vectors (utterances, dim) and logits (utterances, labels) of all utterances, in order."""
-        embeddings = pad_sequence(list(dialogues), batch_first=True)
-        lengths = torch.tensor([len(dialogue) for dialogue in dialogues], device=embeddings.device)
-        present = torch.arange(embeddings.shape[1], device=embeddings.device) < lengths[:, None]
-        contextual = self.encoder(embeddings, present)[present]
+    def forward(self, embeddings: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Contextual vectors (utterances, dim) and logits (utterances, labels) of dialogues, one behind the other.
+
+        Parameters
+        ----------
+        embeddings
+            Float32 (utterances, dim), all utterances of the first dialogue, then those of the next.
+        lengths
+            How many utterances each dialogue has.
+        """
+        contextual = self.encoder(embeddings, Places.of(lengths, embeddings.device))
         return contextual, self.classifier(contextual)
 
 
@@ -104,26 +179,46 @@ class BalancedTripletLoss(nn.Module):
 
     def __init__(self, margin: float, *, hard: bool, per_class: int = 16, triplets_per_anchor: int = 8) -> None:
         super().__init__()
-        self.per_class = per_class
+        self.per_class, self.triplets_per_anchor = per_class, triplets_per_anchor
         self.miner = BatchHardMiner() if hard else None
-        self.loss = TripletMarginLoss(margin=margin, triplets_per_anchor="all" if hard else triplets_per_anchor)
+        self.loss = TripletMarginLoss(margin=margin)
 
     def forward(self, vectors: Tensor, gold: Tensor) -> Tensor:
-        """Scalar loss of vectors (utterances, dim) with label positions (utterances,); 0 without any triplet."""
+        """Scalar loss of vectors (utterances, dim) with label positions (utterances,), -1 withheld; 0 without triplets."""
         chosen = balanced_rows(gold, self.per_class)
-        vectors, gold = vectors[chosen], gold[chosen]
-        triplets = None if self.miner is None else self.miner(vectors, gold)
-        loss: Tensor = self.loss(vectors, gold, triplets)
+        vectors, gold = vectors.index_select(0, chosen), gold[chosen]
+        hardest = None if self.miner is None or len(gold) == 0 else self.miner(vectors, gold)
+        loss: Tensor = self.loss(vectors, gold, hardest or random_triplets(gold, self.triplets_per_anchor))
         return loss
 
 
 def balanced_rows(gold: Tensor, per_class: int) -> Tensor:
-    """Positions of at most `per_class` random rows of each label, int64."""
-    chosen = []
-    for label in gold.unique():
-        rows = (gold == label).nonzero()[:, 0]
-        chosen.append(rows[torch.randperm(len(rows))[:per_class].to(rows.device)])
-    return torch.cat([gold.new_empty(0), *chosen])
+    """Positions of at most `per_class` random rows of each label, int64, grouped by label; no withheld one (-1)."""
+    order = (gold + torch.rand(len(gold), dtype=torch.float64, device=gold.device)).argsort()
+    ranked = gold[order]
+    place_in_group = torch.arange(len(gold), device=gold.device) - torch.searchsorted(ranked, ranked)
+    return order[(place_in_group < per_class) & (ranked >= 0)]
+
+
+def random_triplets(gold: Tensor, per_anchor: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions of anchors, positives and negatives, each int64 (triplets,), drawn uniformly with replacement.
+
+    Every row with another of its label and one of another label is an anchor `per_anchor` times.
+
+    Parameters
+    ----------
+    gold
+        Int64 (rows,), sorted: a label's rows follow each other, so that the others are a turn around the ring of rows away.
+    """
+    rows = torch.arange(len(gold), device=gold.device)
+    first = torch.searchsorted(gold, gold)
+    count = torch.searchsorted(gold, gold, right=True) - first
+    anchors = rows[(count > 1) & (count < len(gold))].repeat_interleave(per_anchor)
+    first, count = first[anchors], count[anchors]
+    ahead, beyond = torch.rand(2, len(anchors), dtype=torch.float64, device=gold.device)
+    positives = first + (anchors - first + 1 + (ahead * (count - 1)).long()) % count
+    negatives = (first + count + (beyond * (len(gold) - count)).long()) % max(len(gold), 1)
+    return anchors, positives, negatives
 
 
 def sinusoids(turns: int, dim: int) -> Tensor:

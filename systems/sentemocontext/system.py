@@ -24,28 +24,21 @@ from erc_bench.toolkit.encoders import SentenceEncoder, pick_device
 from erc_bench.toolkit.training import (
     DECISION,
     Decision,
-    Schedule,
     calibrate,
-    class_weights,
     deterministic_training,
-    gold_indices,
     load_model,
     one_thread,
     prediction,
-    sampling_weights,
     save_model,
     turns_by_dialogue,
 )
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
     from .network import SentEmoContextNetwork
-
-UTTERANCES_A_BATCH = 256
-BATCHES_A_BUCKET = 20
+    from .trainer import EmbeddedDialogues
 
 
 @dataclass(frozen=True)
@@ -132,23 +125,22 @@ class SentEmoContext(System[SentEmoContextConfig]):
             past=config.context == "past",
         ).to(self._device)
 
-    def _embeddings(self, dialogues: Sequence[Dialogue], progress: Progress) -> list[torch.Tensor]:
-        """Frozen sentence embeddings, one float32 (utterances, dim) tensor a dialogue, on the CPU."""
-        import torch
+    def _embed(self, dialogues: Sequence[Dialogue], progress: Progress) -> NDArray[np.float32]:
+        """Frozen sentence embeddings of all utterances in order, float32 (utterances, dim)."""
+        return self._encoder.embed([u.text for dialogue in dialogues for u in dialogue.utterances], progress=progress)
 
-        vectors = torch.from_numpy(
-            self._encoder.embed([u.text for dialogue in dialogues for u in dialogue.utterances], progress=progress)
-        )
-        return list(vectors.split([len(dialogue) for dialogue in dialogues]))
+    def _embedded(self, dialogues: Sequence[Dialogue], progress: Progress) -> EmbeddedDialogues:
+        from .trainer import EmbeddedDialogues
+
+        return EmbeddedDialogues.of(dialogues, self._embed(dialogues, progress), self.labels, self._device)
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
-        data = _TrainingData(self._embeddings(train, progress), [gold_indices([d], self.labels) for d in train])
-        held_out = _TrainingData(
-            self._embeddings(validation, progress), [gold_indices([d], self.labels) for d in validation]
-        )
+        from .trainer import Trainer
+
+        data, held_out = self._embedded(train, progress), self._embedded(validation, progress)
         with deterministic_training(seed) as generator:
             self._network = self._new_network()
-            trainer = _Trainer(self.config, self._network, data, len(self.labels), generator)
+            trainer = Trainer(self.config, self._network, data, generator)
             trainer.pretrain_classifier(progress)
             best = -1.0
             steps = self.config.epochs * trainer.batches_an_epoch
@@ -168,31 +160,39 @@ class SentEmoContext(System[SentEmoContextConfig]):
             "encoder_sha256": self._encoder.source.weights_sha256,
         }
 
-    def _calibrate(self, held_out: _TrainingData) -> tuple[float, float]:
-        import numpy as np
+    def _calibrate(self, held_out: EmbeddedDialogues) -> tuple[float, float]:
+        from .trainer import logits_of
 
         if not held_out:
             return 0.0, 0.0
-        logits = np.concatenate([self._run(embeddings)[1] for embeddings in held_out.embeddings])
-        gold = np.concatenate(held_out.gold)
-        return calibrate(logits[gold >= 0], gold[gold >= 0], self.labels.neutral_index, self.config.decision)
+        logits, gold = logits_of(self._network, held_out), held_out.gold.cpu().numpy()
+        neutral = self.labels.index(self.labels.neutral)
+        return calibrate(logits[gold >= 0], gold[gold >= 0], neutral, self.config.decision)
 
-    def _run(self, embeddings: torch.Tensor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Contextual vectors and logits of one dialogue: alone, unpadded, so that no other dialogue has a part in it."""
+    def _run(self, embeddings: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Contextual vectors and logits of one dialogue: alone, so that no other dialogue has a part in it."""
         import torch
 
         self._network.eval()
         with one_thread(), torch.inference_mode():
-            vectors, logits = self._network([embeddings.to(self._device)])
+            vectors, logits = self._network(torch.from_numpy(embeddings).to(self._device), [len(embeddings)])
             return vectors.cpu().numpy(), logits.cpu().numpy()
+
+    def _alone(
+        self, dialogues: Sequence[Dialogue], progress: Progress
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Contextual vectors and logits of each dialogue, in order."""
+        vectors, start = self._embed(dialogues, progress), 0
+        for dialogue in dialogues:
+            yield self._run(vectors[start : start + len(dialogue)])
+            start += len(dialogue)
 
     def predict(
         self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
     ) -> Iterable[Prediction]:
         turns = turns_by_dialogue(targets)
         asked = [dialogue for dialogue in dialogues if dialogue.id in turns]
-        for dialogue, embeddings in zip(asked, self._embeddings(asked, progress), strict=True):
-            logits = self._run(embeddings)[1]
+        for dialogue, (_, logits) in zip(asked, self._alone(asked, progress), strict=True):
             for turn in turns[dialogue.id]:
                 yield prediction(Target(dialogue.id, turn), logits[turn], self._offset, self.labels)
 
@@ -200,8 +200,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
         """Contextual utterance vectors scaled to length 1, as the triplet loss compares them."""
         import numpy as np
 
-        for embeddings in self._embeddings(dialogues, progress):
-            vectors = self._run(embeddings)[0]
+        for vectors, _ in self._alone(dialogues, progress):
             yield vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
 
     def save(self, folder: Path) -> None:
@@ -216,104 +215,3 @@ class SentEmoContext(System[SentEmoContextConfig]):
 
     def report(self) -> Report:
         return Report(measurements=self._measurements)
-
-
-@dataclass(frozen=True, slots=True)
-class _TrainingData:
-    """Dialogues as tensors: frozen embeddings (utterances, dim) and label positions (utterances,), -1 withheld."""
-
-    embeddings: list[torch.Tensor]
-    gold: list[NDArray[np.int64]]
-
-    def __len__(self) -> int:
-        return len(self.gold)
-
-
-class _Trainer:
-    """The two phases of training: the classifier alone on single utterances, then everything on dialogues."""
-
-    def __init__(
-        self,
-        config: SentEmoContextConfig,
-        network: SentEmoContextNetwork,
-        data: _TrainingData,
-        labels: int,
-        generator: torch.Generator,
-    ) -> None:
-        import numpy as np
-        import torch
-
-        from .network import BalancedTripletLoss
-
-        self.config, self.network, self.data, self.generator = config, network, data, generator
-        self.device = next(network.parameters()).device
-        self.gold = np.concatenate(data.gold)
-        self.labels = labels
-        weights = torch.from_numpy(class_weights(self.gold, labels, config.weight_power)).to(self.device)
-        self.cross_entropy = torch.nn.CrossEntropyLoss(weights, ignore_index=-1)
-        self.triplet_loss = BalancedTripletLoss(config.margin, hard=config.triplets == "batch-hard")
-        self.batches_an_epoch = -(-len(data) // config.batch_size)
-        self.optimiser = Schedule(
-            network.parameters(), config.learning_rate, steps=config.epochs * self.batches_an_epoch
-        )
-
-    def pretrain_classifier(self, progress: Progress) -> None:
-        """Teach the classifier emotions on single utterances, classes rebalanced; no context yet."""
-        import torch
-        from torch.utils.data import WeightedRandomSampler
-
-        if self.config.pretrain_epochs == 0:
-            return
-        vectors, gold = torch.cat(self.data.embeddings), torch.from_numpy(self.gold)
-        weights = sampling_weights(self.gold, self.labels, self.config.sampler_power)
-        sampler = WeightedRandomSampler(weights.tolist(), len(gold), generator=self.generator)
-        encoder, classifier = self.network.encoder, self.network.classifier
-        steps = self.config.pretrain_epochs * -(-len(gold) // UTTERANCES_A_BATCH)
-        trained = [*encoder.normalise.parameters(), *classifier.parameters()]
-        optimiser = Schedule(trained, self.config.learning_rate, steps=steps)
-        self.network.train()
-        with progress.task("Pre-training the classifier", total=steps, unit="batches") as task:
-            for _ in range(self.config.pretrain_epochs):
-                for rows in torch.tensor(list(sampler)).split(UTTERANCES_A_BATCH):
-                    logits = classifier(encoder.utterances(vectors[rows].to(self.device)))
-                    optimiser.step(self.cross_entropy(logits, gold[rows].to(self.device)))
-                    task.advance()
-
-    def losses(self, batch: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cross-entropy and triplet loss of some dialogues: scalars, each of them reaching the contextual encoder."""
-        import numpy as np
-        import torch
-
-        gold = torch.from_numpy(np.concatenate([self.data.gold[i] for i in batch])).to(self.device)
-        vectors, logits = self.network([self.data.embeddings[i].to(self.device) for i in batch])
-        labelled = gold >= 0
-        return self.cross_entropy(logits, gold), self.triplet_loss(vectors[labelled], gold[labelled])
-
-    def epoch(self, advance: Any) -> tuple[float, float]:
-        """One pass; returns the means of both losses."""
-        self.network.train()
-        totals = [0.0, 0.0]
-        for batch in self.batches():
-            cross_entropy, triplets = self.losses(batch)
-            self.optimiser.step(cross_entropy + self.config.triplet_weight * triplets)
-            totals[0] += cross_entropy.item()
-            totals[1] += triplets.item()
-            advance()
-        return totals[0] / self.batches_an_epoch, totals[1] / self.batches_an_epoch
-
-    def batches(self) -> Iterator[list[int]]:
-        """Dialogues sampled by inverse label frequency, those of a batch about equally long (less padding)."""
-        import torch
-        from torch.utils.data import WeightedRandomSampler
-
-        weights = sampling_weights(self.gold, self.labels, self.config.sampler_power)
-        ends = [len(gold) for gold in self.data.gold]
-        per_dialogue = [float(part.mean()) for part in torch.from_numpy(weights).split(ends)]
-        drawn = list(WeightedRandomSampler(per_dialogue, len(self.data), generator=self.generator))
-        size = self.config.batch_size
-        batches = []
-        for start in range(0, len(drawn), size * BATCHES_A_BUCKET):
-            bucket = sorted(drawn[start : start + size * BATCHES_A_BUCKET], key=lambda i: len(self.data.gold[i]))
-            batches += [bucket[i : i + size] for i in range(0, len(bucket), size)]
-        for i in torch.randperm(len(batches), generator=self.generator).tolist():
-            yield batches[i]

@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import SentEmoContextNetwork
+
+DIM, LABELS = 16, 7
+
+
+def network(past: bool = False, dropout: float = 0.0) -> SentEmoContextNetwork:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import SentEmoContextNetwork
+
+    torch.manual_seed(0)
+    return SentEmoContextNetwork(DIM, LABELS, heads=4, feed_forward=32, dropout=dropout, past=past).eval()
+
+
+def dialogues(*lengths: int) -> list[torch.Tensor]:
+    import torch
+
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(length, DIM, generator=generator) for length in lengths]
+
+
+def vectors_of(made: SentEmoContextNetwork, *batch: torch.Tensor) -> list[torch.Tensor]:
+    """The contextual vectors of each dialogue, computed together."""
+    import torch
+
+    lengths = [len(dialogue) for dialogue in batch]
+    with torch.inference_mode():
+        return list(made(torch.cat(batch), lengths)[0].split(lengths))
+
+
+@pytest.mark.parametrize("past", [False, True])
+def test_the_layers_are_torch_s_own_without_the_padding(past: bool) -> None:
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    from erc_bench.systems.sentemocontext.network import Places, sinusoids
+
+    made, lengths = network(past), [3, 11, 1, 7]
+    batch = dialogues(*lengths)
+    torch.nn.init.normal_(made.encoder.speaker)
+    with torch.inference_mode():
+        hidden = pad_sequence([made.encoder.normalise(d) for d in batch], batch_first=True)
+        hidden = hidden + 0.1 * sinusoids(11, DIM) + made.encoder.speaker[torch.arange(11) % 2]
+        present = torch.arange(11) < torch.tensor(lengths)[:, None]
+        future = torch.ones(11, 11, dtype=torch.bool).triu(1) if past else None
+        expected = made.encoder.layer(hidden, src_mask=future, src_key_padding_mask=~present)[present]
+        found = made.encoder(torch.cat(batch), Places.of(lengths, torch.device("cpu")))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+        alone = made.classifier.layer(found[:, None])[:, 0]
+        logits = made.classifier.output(made.classifier.normalise(alone))
+        torch.testing.assert_close(made(torch.cat(batch), lengths)[1], logits, atol=1e-5, rtol=1e-5)
+
+
+def test_other_dialogues_change_no_vector_of_a_dialogue() -> None:
+    import torch
+
+    made, batch = network(), dialogues(3, 11, 1, 40)
+    for dialogue, vectors in zip(batch, vectors_of(made, *batch), strict=True):
+        torch.testing.assert_close(vectors, vectors_of(made, dialogue)[0], atol=1e-5, rtol=1e-5)
+    first, second, other = dialogues(5, 5, 5)
+    together = vectors_of(made, first, second)[0]
+    torch.testing.assert_close(together, vectors_of(made, first, other)[0], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("past", [False, True])
+def test_only_the_whole_dialogue_reads_the_future(past: bool) -> None:
+    import torch
+
+    made, (dialogue,) = network(past), dialogues(8)
+    (before,) = vectors_of(made, dialogue)
+    (after,) = vectors_of(made, torch.cat([dialogue[:5], -dialogue[5:]]))
+    (cut,) = vectors_of(made, dialogue[:5])
+    assert torch.allclose(before[:5], after[:5], atol=1e-6) is past
+    assert torch.allclose(before[:5], cut, atol=1e-5) is past
+
+
+def test_past_utterances_matter_and_their_order_does() -> None:
+    import torch
+
+    made, (dialogue,) = network(past=True), dialogues(4)
+    last = vectors_of(made, dialogue)[0][-1]
+    for order in ([1, 0, 2, 3], [0, 1, 1, 3]):
+        assert not torch.allclose(last, vectors_of(made, dialogue[order])[0][-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("probability", [0.2, 0.5, 0.999999])
+def test_dropout_drops_its_share_and_scales_the_rest(probability: float) -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import Dropout
+
+    torch.manual_seed(0)
+    dropout, ones = Dropout(probability), torch.ones(1001, 303)
+    dropped = dropout(ones)
+    kept = dropped[dropped != 0]
+    assert 1 - len(kept) / ones.numel() == pytest.approx(probability, abs=0.003)
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - probability)))
+    for line in (0, 1):  # neighbours are drawn from one word of 64 bits, and know nothing of each other
+        both = (dropped == 0) & (dropped.roll(1, line) == 0)
+        assert both.float().mean().item() == pytest.approx(probability**2, abs=0.003)
+    assert torch.equal(dropout.eval()(ones), ones)
+
+
+def test_dropout_reaches_the_gradient() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import Dropout
+
+    torch.manual_seed(0)
+    ones = torch.ones(50, 3, requires_grad=True)
+    dropped = Dropout(0.5)(ones)
+    dropped.sum().backward()
+    assert ones.grad is not None
+    assert torch.equal(ones.grad, dropped)
+
+
+def test_each_dropout_of_the_network_is_the_quick_one() -> None:
+    from torch import nn
+
+    from erc_bench.systems.sentemocontext.network import Dropout
+
+    found = [m for m in network(dropout=0.3).modules() if isinstance(m, nn.Dropout)]
+    assert [(type(m), m.p) for m in found] == [(Dropout, 0.3)] * 8
+
+
+def test_triplets_are_balanced() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import balanced_rows
+
+    torch.manual_seed(0)
+    gold = torch.tensor([0] * 100 + [-1] * 20 + [1] * 9 + [2] * 3)[torch.randperm(132)]
+    seen: Counter[int] = Counter()
+    for _ in range(300):
+        rows = balanced_rows(gold, 8)
+        assert gold[rows].tolist() == [0] * 8 + [1] * 8 + [2] * 3
+        assert len(set(rows.tolist())) == len(rows)
+        seen.update(rows[:8].tolist())
+    assert len(seen) == 100
+    assert max(seen.values()) < 50  # 24 expected
+
+
+def test_random_triplets_are_uniform_over_positives_and_negatives() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import random_triplets
+
+    torch.manual_seed(0)
+    gold = torch.tensor([0, 0, 0, 2, 4, 4])
+    triplets = torch.stack(random_triplets(gold, 3000), dim=1).tolist()
+    assert Counter(a for a, _, _ in triplets) == dict.fromkeys([0, 1, 2, 4, 5], 3000)
+    pairs = Counter((a, p) for a, p, _ in triplets)
+    assert set(pairs) == {(a, p) for a in range(6) for p in range(6) if a != p and gold[a] == gold[p]}
+    assert all(count == pytest.approx(1500, rel=0.1) for (a, _), count in pairs.items() if a < 3)
+    others = Counter((a, n) for a, _, n in triplets)
+    assert set(others) == {(a, n) for a in (0, 1, 2, 4, 5) for n in range(6) if gold[a] != gold[n]}
+    assert all(count == pytest.approx(3000 / (3 if a < 3 else 4), rel=0.15) for (a, _), count in others.items())
+
+
+def test_the_triplet_loss_is_the_paper_s() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import BalancedTripletLoss
+
+    vectors = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]])  # unit: a and p equal, n at distance sqrt(2)
+    gold = torch.tensor([1, 1, 2])
+    for hard in (False, True):
+        assert float(BalancedTripletLoss(margin=2.0, hard=hard)(vectors, gold)) == pytest.approx(2 - 2**0.5, abs=1e-5)
+        assert float(BalancedTripletLoss(margin=1.0, hard=hard)(vectors, gold)) == pytest.approx(0, abs=1e-6)
+
+
+def test_triplets_that_are_far_enough_apart_do_not_dilute_the_loss() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import BalancedTripletLoss
+
+    # On the unit circle at 0, 60 and 180 degrees: d(a, p) = 1, d(a, n) = 2, d(p, n) = sqrt(3). With margin 0.9 the
+    # triplet of anchor a loses 0, that of anchor p 1.9 - sqrt(3); over both the mean would be half of that.
+    vectors = torch.tensor([[1.0, 0.0], [0.5, 3**0.5 / 2], [-1.0, 0.0]])
+    for hard in (False, True):
+        loss = BalancedTripletLoss(margin=0.9, hard=hard)(vectors, torch.tensor([1, 1, 2]))
+        assert float(loss) == pytest.approx(1.9 - 3**0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize("gold", [[1, 1, 1], [0, 1, 2], [-1, -1, 2], []])
+@pytest.mark.parametrize("hard", [False, True])
+def test_without_a_triplet_the_loss_is_zero(gold: list[int], hard: bool) -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import BalancedTripletLoss
+
+    vectors = torch.randn(len(gold), 2, requires_grad=True)
+    loss = BalancedTripletLoss(margin=1.0, hard=hard)(vectors, torch.tensor(gold, dtype=torch.long))
+    assert loss.item() == 0
