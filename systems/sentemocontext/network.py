@@ -46,7 +46,8 @@ def through_layer(layer: nn.TransformerEncoderLayer, hidden: Tensor, attend: Cal
     """What a layer makes of vectors (utterances, dim); `attend` maps normalised vectors to attended ones."""
     hidden = hidden + layer.dropout1(attend(layer.norm1(hidden)))
     widened = layer.dropout(F.gelu(layer.linear1(layer.norm2(hidden))))
-    return hidden + layer.dropout2(layer.linear2(widened))
+    narrowed: Tensor = layer.dropout2(layer.linear2(widened))
+    return hidden + narrowed
 
 
 @dataclass(frozen=True, slots=True)

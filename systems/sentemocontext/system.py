@@ -166,8 +166,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
         if not held_out:
             return 0.0, 0.0
         logits, gold = logits_of(self._network, held_out), held_out.gold.cpu().numpy()
-        neutral = self.labels.index(self.labels.neutral)
-        return calibrate(logits[gold >= 0], gold[gold >= 0], neutral, self.config.decision)
+        return calibrate(logits[gold >= 0], gold[gold >= 0], self.labels.neutral_index, self.config.decision)
 
     def _run(self, embeddings: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Contextual vectors and logits of one dialogue: alone, so that no other dialogue has a part in it."""
