@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from .config import SentEmoContextConfig
     from .network import SentEmoContextNetwork
-    from .system import SentEmoContextConfig
 
 UTTERANCES_A_BATCH = 256
 UTTERANCES_A_PASS = 4096

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from erc_bench.contract.config import option
 
-from .system import SentEmoContext, SentEmoContextConfig
+from .config import SentEmoContextConfig
+from .system import SentEmoContext
 
 ENCODER = "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder"
 

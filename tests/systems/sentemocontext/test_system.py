@@ -14,7 +14,8 @@ from erc_bench.contract.system import Prediction, Runtime
 from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.running.conformance import check_system
-from erc_bench.systems.sentemocontext.system import SentEmoContext, SentEmoContextConfig
+from erc_bench.systems.sentemocontext.config import SentEmoContextConfig
+from erc_bench.systems.sentemocontext.system import SentEmoContext
 
 SILENT = SilentProgress()
 SMALL: dict[str, Any] = {"epochs": 2, "pretrain_epochs": 1, "feed_forward": 32, "heads": 4}
@@ -112,7 +113,8 @@ torch.set_num_threads(1)
 from erc_bench.data import load_dataset
 from erc_bench.progress import SilentProgress
 from erc_bench.contract.system import Runtime
-from erc_bench.systems.sentemocontext.system import SentEmoContext, SentEmoContextConfig
+from erc_bench.systems.sentemocontext.config import SentEmoContextConfig
+from erc_bench.systems.sentemocontext.system import SentEmoContext
 sample = load_dataset("sample")
 system = SentEmoContext(
     SentEmoContextConfig(**{SMALL!r}), labels=sample.labels,

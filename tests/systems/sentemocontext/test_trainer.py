@@ -10,7 +10,7 @@ import pytest
 from erc_bench.contract.domain import Dataset
 from erc_bench.progress import SilentProgress
 from erc_bench.systems.sentemocontext import trainer as module
-from erc_bench.systems.sentemocontext.system import SentEmoContextConfig
+from erc_bench.systems.sentemocontext.config import SentEmoContextConfig
 from erc_bench.systems.sentemocontext.trainer import EmbeddedDialogues, Trainer, logits_of
 from erc_bench.toolkit.training import class_weights
 
