@@ -18,7 +18,7 @@ from erc_bench.records.groups import RunGroup, check_run, source_of, titles
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import Run
 from erc_bench.scoring import metrics
-from erc_bench.scoring.bootstrap import Estimate, Interval, estimate, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, Interval, estimates, resample_weights
 from erc_bench.scoring.catalogue import METRICS, MICRO_F1, headline, ranking_metric
 from erc_bench.scoring.metric import Metric
 from erc_bench.scoring.significance import ranks
@@ -114,12 +114,12 @@ def _section(
     ranking: Metric,
 ) -> Section:
     weights = resample_weights(len(part.dialogues))
-    estimates = [estimate(runs, dataset.labels, weights) for runs in confusions]
-    places = ranks(estimates, ranking)
+    estimated = estimates(confusions, dataset.labels, weights)
+    places = ranks(estimated, ranking)
     columns = headline(ranking)
     rows = [
         _row(dataset.labels, part, group, found, [run.sum(axis=0) for run in runs], place, columns)
-        for group, found, runs, place in zip(groups, estimates, confusions, places, strict=True)
+        for group, found, runs, place in zip(groups, estimated, confusions, places, strict=True)
     ]
     order = sorted(
         range(len(rows)), key=lambda i: (ranking.best_first(rows[i].scores[ranking.name].value), rows[i].title)
@@ -131,7 +131,7 @@ def _section(
         len(part.dialogues),
         len(part),
         tuple(rows[i] for i in order),
-        {rows[i].title: estimates[i] for i in order},
+        {rows[i].title: estimated[i] for i in order},
         columns,
     )
 

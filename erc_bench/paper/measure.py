@@ -19,7 +19,7 @@ from erc_bench.records.groups import RunGroup, check_run, group_runs, titles
 from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, Run
 from erc_bench.scoring import metrics
-from erc_bench.scoring.bootstrap import estimate, resample_weights
+from erc_bench.scoring.bootstrap import Weights, estimate, resample_weights
 
 Protocol = Literal["utterance", "emotional utterances", "last-turn", "triplet"]
 HEADLINE = ("macro_f1", "micro_f1", "mcc")
@@ -148,7 +148,7 @@ class Measurements:
         return protocol == "last-turn" or row.group.record.targets == "all"
 
     @cached_property
-    def _weights(self) -> NDArray[np.uint8]:
+    def _weights(self) -> Weights:
         return resample_weights(len([dialogue for dialogue in self.dataset.test if len(dialogue)]))
 
     def _predictions(self, row: NamedGroup, protocol: Protocol) -> Scored:

@@ -13,8 +13,9 @@ F1, where a label that 12 dialogues hold weighs as much as one of 405, it covers
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -22,12 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import LabelSet
-from erc_bench.scoring.catalogue import METRICS
-from erc_bench.scoring.metrics import margins, scores_of_margins
+from erc_bench.scoring.catalogue import METRICS, MICRO_F1
+from erc_bench.scoring.metric import Margins
+from erc_bench.scoring.metrics import margins, scores_of_counts, scores_of_margins
 
 RESAMPLES = 10_000
 LEVEL = 0.95
 RESAMPLES_AT_ONCE = 500
+RUNS_AT_ONCE = 48
+LARGEST_BLOCK = 2**22
+LARGEST_KEPT = 2**26
 LARGEST_EXACT_FLOAT32 = 2**24
 
 
@@ -38,10 +43,36 @@ class Interval(NamedTuple):
     high: float
 
 
-def resample_weights(dialogues: int, *, resamples: int = RESAMPLES, seed: int = 0) -> NDArray[np.uint8]:
-    """How often each dialogue is drawn, uint8 (resamples, dialogues); every row sums to `dialogues`.
+@dataclass(frozen=True)
+class Weights:
+    """How often each dialogue is drawn: `resamples` rows of `dialogues` counts, every row of which sums to `dialogues`.
 
-    The same arguments give the same weights. Rows that share them can be compared pair by pair.
+    Rows are drawn block by block, so that a large test split needs no more memory than a block of them.
+    """
+
+    dialogues: int
+    resamples: int
+    seed: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Resamples, dialogues."""
+        return self.resamples, self.dialogues
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        for block in self.blocks():
+            yield from block
+
+    def blocks(self) -> Iterable[NDArray[np.uint8]]:
+        """The rows in blocks, uint8 (rows, dialogues); those of a small test split are drawn once and kept."""
+        small = self.resamples * self.dialogues <= LARGEST_KEPT
+        return _kept_blocks(self) if small else _drawn_blocks(self)
+
+
+def resample_weights(dialogues: int, *, resamples: int = RESAMPLES, seed: int = 0) -> Weights:
+    """How often each dialogue is drawn in each resample.
+
+    The same arguments give the same weights. Rows of a board that share them can be compared pair by pair.
 
     Raises
     ------
@@ -50,15 +81,23 @@ def resample_weights(dialogues: int, *, resamples: int = RESAMPLES, seed: int = 
     """
     if dialogues < 1 or resamples < 1:
         raise ValueError(f"dialogues and resamples must be at least 1, got {dialogues} and {resamples}")
-    generator = np.random.default_rng(seed)
-    weights = np.empty((resamples, dialogues), np.uint8)
-    for start in range(0, resamples, RESAMPLES_AT_ONCE):
-        rows = min(RESAMPLES_AT_ONCE, resamples - start)
-        drawn = generator.integers(dialogues, size=(rows, dialogues))
-        drawn += np.arange(rows)[:, None] * dialogues
-        counts = np.bincount(drawn.ravel(), minlength=rows * dialogues)
-        weights[start : start + rows] = counts.reshape(rows, dialogues)
-    return weights
+    return Weights(dialogues, resamples, seed)
+
+
+@lru_cache(maxsize=4)
+def _kept_blocks(weights: Weights) -> tuple[NDArray[np.uint8], ...]:
+    return tuple(_drawn_blocks(weights))
+
+
+def _drawn_blocks(weights: Weights) -> Iterator[NDArray[np.uint8]]:
+    generator = np.random.default_rng(weights.seed)
+    dialogues = weights.dialogues
+    rows = min(RESAMPLES_AT_ONCE, max(1, LARGEST_BLOCK // dialogues))
+    for start in range(0, weights.resamples, rows):
+        count = min(rows, weights.resamples - start)
+        drawn = generator.integers(dialogues, size=(count, dialogues))
+        drawn += np.arange(count)[:, None] * dialogues
+        yield np.bincount(drawn.ravel(), minlength=count * dialogues).reshape(count, dialogues).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,18 +113,19 @@ class Sampling:
     leave_one_out: NDArray[np.float64]
     seed_terms: tuple[tuple[float, float], ...]
 
-    @property
+    @cached_property
     def standard_error(self) -> float:
         """Standard deviation of the replicates."""
         return float(self.replicates.std())
 
+    @cached_property
     def degrees_of_freedom(self) -> float:
         """Effective degrees of freedom of the standard error (Satterthwaite 1946).
 
         The dialogues' share comes from the kurtosis of their influences: it is about D where all dialogues
         matter alike, and falls to 2 where a single one decides.
         """
-        influences = self._influences()
+        influences = self._influences
         squares = float((influences**2).sum())
         terms = list(self.seed_terms)
         if squares > 0:
@@ -97,7 +137,7 @@ class Sampling:
 
     def symmetric_interval(self, level: float = LEVEL) -> Interval:
         """Value plus and minus Student's quantile of standard errors: the one that agrees with a t test."""
-        reach = student_quantile((1 + level) / 2, self.degrees_of_freedom()) * self.standard_error
+        reach = student_quantile((1 + level) / 2, self.degrees_of_freedom) * self.standard_error
         return Interval(self.value - reach, self.value + reach)
 
     def interval(self, level: float = LEVEL) -> Interval:
@@ -106,10 +146,10 @@ class Sampling:
         count = len(self.replicates)
         below = float((self.replicates < self.value).sum() + (self.replicates <= self.value).sum()) / (2 * count)
         bias = normal.inv_cdf(min(max(below, 0.5 / count), 1 - 0.5 / count))
-        influences = self._influences()
+        influences = self._influences
         variance = float((influences**2).sum()) + sum(variance for variance, _ in self.seed_terms)
         acceleration = float((influences**3).sum()) / (6 * variance**1.5) if variance > 0 else 0.0
-        reach = student_quantile((1 + level) / 2, self.degrees_of_freedom())
+        reach = student_quantile((1 + level) / 2, self.degrees_of_freedom)
         levels = []
         for shift in (bias - reach, bias + reach):
             slope = 1 - acceleration * shift
@@ -117,12 +157,14 @@ class Sampling:
         low, high = np.quantile(self.replicates, levels)
         return Interval(float(low), float(high))
 
+    @cached_property
     def _influences(self) -> NDArray[np.float64]:
         mean = self.leave_one_out.mean()
         influences: NDArray[np.float64] = mean - self.leave_one_out
         return influences
 
 
+@lru_cache(maxsize=1024)
 def student_quantile(probability: float, freedom: float) -> float:
     """Quantile of Student's t distribution, of the normal one for infinite `freedom`."""
     from scipy.special import stdtrit
@@ -162,7 +204,7 @@ class Estimate:
         return self.sampling(metric).interval(level)
 
 
-def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: NDArray[np.uint8]) -> Estimate:
+def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: Weights) -> Estimate:
     """Scores of a row and how they vary, from one array of confusion counts (D, K, K + 1) a seed.
 
     A replicate is the mean over seeds on resampled dialogues, plus, where there are several seeds, what the mean
@@ -176,16 +218,53 @@ def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: NDArr
     ValueError
         No run, or runs and weights that count different dialogues.
     """
-    if not runs or any(len(run) != weights.shape[1] for run in runs):
-        raise ValueError(f"runs must each cover {weights.shape[1]} dialogues, got {[len(run) for run in runs]}")
-    seeds = len(runs)
-    columns = np.stack([margins(run) for run in runs], axis=1)
+    return estimates([runs], labels, weights)[0]
+
+
+def estimates(rows: Sequence[Sequence[NDArray[np.int64]]], labels: LabelSet, weights: Weights) -> list[Estimate]:
+    """`estimate` of several rows, which is faster together: a resample is drawn once for all of them.
+
+    Raises
+    ------
+    ValueError
+        As `estimate`.
+    """
+    for runs in rows:
+        if not runs or any(len(run) != weights.dialogues for run in runs):
+            raise ValueError(f"runs must each cover {weights.dialogues} dialogues, got {[len(run) for run in runs]}")
+    found: list[Estimate] = []
+    for part in _parts(rows):
+        columns = [np.stack([margins(run) for run in runs], axis=1) for runs in part]
+        resampled = _resampled_scores(np.concatenate(columns, axis=1), labels, weights)
+        first = 0
+        for own in columns:
+            seeds = slice(first, first := first + own.shape[1])
+            # Contiguous, so that means over seeds are rounded alike everywhere: accuracies tie with the score itself.
+            by_resample = {name: np.ascontiguousarray(values[seeds].T) for name, values in resampled.items()}
+            found.append(_estimate(own, by_resample, labels))
+    return found
+
+
+def _parts(rows: Sequence[Sequence[NDArray[np.int64]]]) -> Iterator[list[Sequence[NDArray[np.int64]]]]:
+    """The rows in order, as many at once as have `RUNS_AT_ONCE` runs between them, and at least one."""
+    part: list[Sequence[NDArray[np.int64]]] = []
+    for runs in rows:
+        if part and sum(map(len, part)) + len(runs) > RUNS_AT_ONCE:
+            yield part
+            part = []
+        part.append(runs)
+    if part:
+        yield part
+
+
+def _estimate(columns: NDArray[np.int64], resampled: Mapping[str, NDArray[np.float64]], labels: LabelSet) -> Estimate:
+    """A row from its margins (D, S, 3K + 1) and the scores of every resample and seed (resamples, S)."""
+    seeds = columns.shape[1]
     total = columns.sum(axis=0)
     by_seed = scores_of_margins(total, labels)
     without = scores_of_margins(total - columns, labels)
-    resampled = _resampled_scores(columns, labels, weights)
     own = {name: _own_variance(by_seed[name], resampled[name]) for name in METRICS}
-    drawn = _seed_weights(columns, len(weights))
+    drawn = _seed_weights(columns, len(resampled[MICRO_F1.name]))
     return Estimate(
         score={name: float(by_seed[name].mean()) for name in METRICS},
         deviation={name: float(by_seed[name].std(ddof=1)) for name in METRICS} if seeds > 1 else None,
@@ -230,15 +309,28 @@ def _seed_weights(columns: NDArray[np.int64], resamples: int) -> NDArray[np.floa
     return change
 
 
-def _resampled_scores(
-    columns: NDArray[np.int64], labels: LabelSet, weights: NDArray[np.uint8]
-) -> dict[str, NDArray[np.float64]]:
-    """Scores of every resample and seed, each (resamples, seeds), from margins (dialogues, seeds, 3K + 1)."""
-    largest = len(columns) * int(columns.max(initial=0))
+def _resampled_scores(columns: NDArray[np.int64], labels: LabelSet, weights: Weights) -> dict[str, NDArray[np.float64]]:
+    """Scores of every run and resample, each (runs, resamples), from margins (dialogues, runs, 3K + 1)."""
+    dialogues, runs, _ = columns.shape
+    size = len(labels)
+    largest = dialogues * int(columns.max(initial=0))
     exact: type[Any] = np.float32 if largest < LARGEST_EXACT_FLOAT32 else np.float64
-    counts = columns.reshape(len(columns), -1).astype(exact)
-    parts = []
-    for start in range(0, len(weights), RESAMPLES_AT_ONCE):
-        product = weights[start : start + RESAMPLES_AT_ONCE].astype(exact) @ counts
-        parts.append(scores_of_margins(product.reshape(len(product), *columns.shape[1:]), labels))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    gold = columns[:, :, size : 2 * size]
+    if (gold == gold[:, :1]).all():
+        gold = gold[:, :1]  # runs on the same utterances share their gold counts
+    answers = np.concatenate([columns[:, :, :size], columns[:, :, 2 * size :]], axis=2)
+    factors = [np.ascontiguousarray(part.T.reshape(-1, dialogues).astype(exact)) for part in (gold, answers)]
+    found = {name: np.empty((runs, weights.resamples)) for name in METRICS}
+    start = 0
+    for block in weights.blocks():
+        drawn = block.astype(exact).T
+        # Laid out count by count, so that sums over labels run along memory.
+        of_gold, of_answers = (
+            np.moveaxis((factor @ drawn).astype(np.float64).reshape(-1, members, len(block)), 0, -1)
+            for factor, members in zip(factors, (gold.shape[1], runs), strict=True)
+        )
+        counts = Margins(of_answers[..., :size], of_gold, of_answers[..., size:], Margins.positions(labels))
+        for name, values in scores_of_counts(counts).items():
+            found[name][:, start : start + len(block)] = values
+        start += len(block)
+    return found

@@ -49,22 +49,29 @@ SHARE = Unit("share", (0, 1), 1, 6, 100, "%")
 class Margins:
     """What metrics are computed from: `hits` (..., K), `gold` (..., K) and `predicted` (..., K + 1), float64 counts.
 
-    The last column of `predicted` counts unusable answers. `emotions` are the positions of the labels that are not
-    neutral. Sums that several metrics need are computed once.
+    The last column of `predicted` counts unusable answers. `emotions` selects the labels that are not neutral, as in
+    `gold[..., emotions]`. Runs on the same utterances may share one `gold`, whose shape then broadcasts to theirs.
+    Sums that several metrics need are computed once.
     """
 
     hits: NDArray[np.float64]
     gold: NDArray[np.float64]
     predicted: NDArray[np.float64]
-    emotions: list[int]
+    emotions: list[int] | slice
 
     @classmethod
     def of(cls, columns: NDArray[Any], labels: LabelSet) -> Margins:
         """From columns (..., 3K + 1) as `erc_bench.scoring.metrics.margins` gives them."""
         size = len(labels)
         values = columns.astype(np.float64)
-        emotions = [labels.index(name) for name in labels.emotions]
-        return cls(values[..., :size], values[..., size : 2 * size], values[..., 2 * size :], emotions)
+        return cls(values[..., :size], values[..., size : 2 * size], values[..., 2 * size :], cls.positions(labels))
+
+    @staticmethod
+    def positions(labels: LabelSet) -> list[int] | slice:
+        """Where the emotions of a label set are: a slice, which copies nothing, where they stand together."""
+        found = [labels.index(name) for name in labels.emotions]
+        together = bool(found) and found == list(range(found[0], found[-1] + 1))
+        return slice(found[0], found[-1] + 1) if together else found
 
     @cached_property
     def total(self) -> NDArray[np.float64]:

@@ -94,7 +94,11 @@ def scores(confusions: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.f
 
 def scores_of_margins(columns: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
     """`scores` from margins (..., 3K + 1), each of shape (...)."""
-    counts = Margins.of(columns, labels)
+    return scores_of_counts(Margins.of(columns, labels))
+
+
+def scores_of_counts(counts: Margins) -> dict[str, NDArray[np.float64]]:
+    """`scores` from counts, each of the shape of their sums over labels."""
     return {name: metric.of(counts) for name, metric in METRICS.items() if metric.of is not None}
 
 

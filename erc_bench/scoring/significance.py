@@ -53,16 +53,8 @@ def compare(a: Estimate, b: Estimate, metric: Metric = MICRO_F1) -> Comparison:
     ValueError
         Rows that were not resampled with the same weights.
     """
-    if a.replicates[metric.name].shape != b.replicates[metric.name].shape or a.dialogues != b.dialogues:
-        raise ValueError("rows must be resampled with the same weights to be compared: estimate both with one array")
-    one, other = a.sampling(metric.name), b.sampling(metric.name)
-    paired = Sampling(
-        one.value - other.value,
-        one.replicates - other.replicates,
-        one.leave_one_out - other.leave_one_out,
-        one.seed_terms + other.seed_terms,
-    )
-    error, freedom = paired.standard_error, paired.degrees_of_freedom()
+    paired = _paired(a, b, metric)
+    error, freedom = paired.standard_error, paired.degrees_of_freedom
     return Comparison(
         metric=metric,
         difference=paired.value,
@@ -70,6 +62,18 @@ def compare(a: Estimate, b: Estimate, metric: Metric = MICRO_F1) -> Comparison:
         standard_error=error,
         p_value=_p_value(paired.value, error, freedom, dialogues=a.dialogues),
         detectable=(student_quantile(1 - ALPHA / 2, freedom) + student_quantile(POWER, freedom)) * error,
+    )
+
+
+def _paired(a: Estimate, b: Estimate, metric: Metric) -> Sampling:
+    if a.replicates[metric.name].shape != b.replicates[metric.name].shape or a.dialogues != b.dialogues:
+        raise ValueError("rows must be resampled with the same weights to be compared: estimate both with one array")
+    one, other = a.sampling(metric.name), b.sampling(metric.name)
+    return Sampling(
+        one.value - other.value,
+        one.replicates - other.replicates,
+        one.leave_one_out - other.leave_one_out,
+        one.seed_terms + other.seed_terms,
     )
 
 
@@ -97,13 +101,17 @@ def ranks(rows: Sequence[Estimate], metric: Metric = MICRO_F1, *, alpha: float =
     """The rank of every row, in the order given: "2", or "1-3" where rows cannot be told apart."""
     count = len(rows)
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
-    comparisons = [compare(rows[i], rows[j], metric) for i, j in pairs]
-    adjusted = holm([comparison.p_value for comparison in comparisons])
+    p_values = []
+    for i, j in pairs:
+        paired = _paired(rows[i], rows[j], metric)
+        error, freedom = paired.standard_error, paired.degrees_of_freedom
+        p_values.append(_p_value(paired.value, error, freedom, dialogues=rows[i].dialogues))
     better = [0] * count
     worse = [0] * count
-    for (i, j), comparison, p_value in zip(pairs, comparisons, adjusted, strict=True):
+    for (i, j), p_value in zip(pairs, holm(p_values), strict=True):
         if p_value <= alpha:
-            winner, loser = (i, j) if comparison.first_is_better else (j, i)
+            first, second = (metric.best_first(rows[row].score[metric.name]) for row in (i, j))
+            winner, loser = (i, j) if first < second else (j, i)
             better[loser] += 1
             worse[winner] += 1
     bounds = [(1 + better[row], count - worse[row]) for row in range(count)]

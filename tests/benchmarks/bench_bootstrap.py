@@ -12,12 +12,13 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.scoring.bootstrap import RESAMPLES, estimate, resample_weights
+from erc_bench.scoring.bootstrap import RESAMPLES, estimates, resample_weights
 
 K = len(LABELS)
 ROWS = 50
@@ -69,8 +70,8 @@ def measure() -> Result:
 
     start = time.perf_counter()
     weights = resample_weights(DIALOGUES)
-    estimates = [estimate([run], LABELS, weights) for run in runs]
-    for row in estimates:
+    rows = estimates([[run] for run in runs], LABELS, weights)
+    for row in rows:
         for metric in METRICS:
             row.interval(metric)
     ours = time.perf_counter() - start
@@ -79,12 +80,12 @@ def measure() -> Result:
     scikit_learn_scores(gold, answers[0])  # the first call imports scikit-learn
     start = time.perf_counter()
     expected = []
-    for drawn in weights[:TIMED_RESAMPLES]:
+    for drawn in islice(weights, TIMED_RESAMPLES):
         chosen = np.concatenate([utterances[index] for index in np.repeat(np.arange(DIALOGUES), drawn)])
         expected.append(scikit_learn_scores(gold[chosen], answers[0][chosen]))
     loop = (time.perf_counter() - start) / TIMED_RESAMPLES * RESAMPLES * ROWS
 
-    found = np.stack([estimates[0].replicates[metric][:TIMED_RESAMPLES] for metric in METRICS], axis=1)
+    found = np.stack([rows[0].replicates[metric][:TIMED_RESAMPLES] for metric in METRICS], axis=1)
     return Result(ours, loop, float(np.abs(found - np.array(expected)).max()))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +9,8 @@ from numpy.typing import NDArray
 from erc_bench.contract.domain import Dataset
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.views import dialogue_confusions, view
-from erc_bench.scoring.bootstrap import Sampling, estimate, resample_weights, student_quantile
+from erc_bench.scoring import bootstrap
+from erc_bench.scoring.bootstrap import Sampling, estimate, estimates, resample_weights, student_quantile
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import scores
 
@@ -19,15 +22,57 @@ def some_run(seed: int, dialogues: int = 40) -> NDArray[np.int64]:
 def test_every_resample_draws_as_many_dialogues_as_there_are() -> None:
     weights = resample_weights(37, resamples=1200, seed=3)
     assert weights.shape == (1200, 37)
-    assert (weights.sum(axis=1) == 37).all()
+    drawn = np.array(list(weights))
+    assert (drawn.sum(axis=1) == 37).all()
     # A dialogue is drawn once on average, with the variance of a binomial of 37 draws.
-    assert weights.mean() == 1
-    assert weights.var() == pytest.approx(36 / 37, abs=0.02)
+    assert drawn.mean() == 1
+    assert drawn.var() == pytest.approx(36 / 37, abs=0.02)
 
 
 def test_weights_depend_on_the_seed_only() -> None:
-    np.testing.assert_array_equal(resample_weights(20, resamples=700), resample_weights(20, resamples=700))
-    assert (resample_weights(20, resamples=700, seed=1) != resample_weights(20, resamples=700)).any()
+    first, again = (np.array(list(resample_weights(20, resamples=700))) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (np.array(list(resample_weights(20, resamples=700, seed=1))) != first).any()
+
+
+def test_weights_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.array(list(resample_weights(31, resamples=700)))
+    monkeypatch.setattr(bootstrap, "LARGEST_BLOCK", 31 * 7)
+    blocks = list(bootstrap._drawn_blocks(resample_weights(31, resamples=700)))
+    assert {len(block) for block in blocks} == {7}
+    np.testing.assert_array_equal(np.concatenate(blocks), whole)
+
+
+def test_a_large_test_split_needs_no_more_memory_than_a_block() -> None:
+    dialogues, block = 200_000, 8 * bootstrap.LARGEST_BLOCK
+    weights = resample_weights(dialogues, resamples=200)
+    assert dialogues * weights.resamples > 2 * block / 8
+    tracemalloc.start()
+    drawn = sum(int(rows.sum()) for rows in weights.blocks())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert drawn == 200 * dialogues
+    assert peak < 4 * block
+
+
+def test_rows_estimated_together_are_those_estimated_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = resample_weights(40, resamples=60)
+    rows = [[some_run(1), some_run(2)], [some_run(3)], [some_run(4), some_run(5), some_run(6)]]
+    monkeypatch.setattr(bootstrap, "RUNS_AT_ONCE", 3)
+    for runs, found in zip(rows, estimates(rows, LABELS, weights), strict=True):
+        alone = estimate(runs, LABELS, weights)
+        assert found.score == alone.score
+        for name in METRICS:
+            np.testing.assert_allclose(found.replicates[name], alone.replicates[name], rtol=1e-12, atol=1e-12)
+
+
+def test_runs_on_different_utterances_keep_their_own_gold_counts() -> None:
+    weights = resample_weights(40, resamples=20)
+    runs = [some_run(1), some_run(2)]
+    assert (runs[0].sum(axis=2) != runs[1].sum(axis=2)).any()
+    together = estimates([[run] for run in runs], LABELS, weights)
+    for run, found in zip(runs, together, strict=True):
+        np.testing.assert_allclose(found.replicates["mcc"], estimate([run], LABELS, weights).replicates["mcc"])
 
 
 @pytest.mark.parametrize(("dialogues", "resamples"), [(0, 10), (10, 0)])
@@ -126,12 +171,12 @@ def test_a_score_that_never_varies_has_an_interval_of_one_point() -> None:
 def test_the_interval_of_a_mean_agrees_with_students() -> None:
     # 30 numbers, one a dialogue: their mean has a textbook interval.
     numbers = np.random.default_rng(5).normal(10, 2, 30)
-    replicates = resample_weights(30, resamples=10_000, seed=1) @ numbers / 30
+    replicates = np.array(list(resample_weights(30, resamples=10_000, seed=1))) @ numbers / 30
     without = (numbers.sum() - numbers) / 29
     sampling = Sampling(float(numbers.mean()), replicates, without, ())
     error = numbers.std(ddof=1) / np.sqrt(30)
     assert sampling.standard_error == pytest.approx(error, rel=0.03)
-    assert sampling.degrees_of_freedom() == pytest.approx(29, rel=0.5)
+    assert sampling.degrees_of_freedom == pytest.approx(29, rel=0.5)
     textbook = (numbers.mean() - 2.045 * error, numbers.mean() + 2.045 * error)
     assert sampling.interval() == pytest.approx(textbook, abs=0.1)
     assert sampling.symmetric_interval() == pytest.approx(textbook, abs=0.05)
@@ -140,7 +185,7 @@ def test_the_interval_of_a_mean_agrees_with_students() -> None:
 def test_a_single_decisive_dialogue_leaves_two_degrees_of_freedom() -> None:
     without = np.zeros(1000)
     without[3] = 1
-    assert Sampling(0.0, np.zeros(1), without, ()).degrees_of_freedom() == pytest.approx(2, rel=0.01)
+    assert Sampling(0.0, np.zeros(1), without, ()).degrees_of_freedom == pytest.approx(2, rel=0.01)
 
 
 def test_student_quantiles() -> None:
