@@ -4,7 +4,7 @@
     ├── UsageError              2   a name, option or setting that makes no sense
     │   ├── UnknownNameError        no system, dataset or protocol of that name
     │   ├── ConfigError             `--set` with an unknown field or an impossible value
-    │   └── RunLockedError          another process is writing the same run
+    │   └── PlanError               a file of runs to make that makes no sense
     ├── DataError               3   a dataset or file of results
     │   ├── DataMissingError        not where it was looked for
     │   ├── DataCorruptError        there, but truncated, altered or mislabelled
@@ -59,8 +59,8 @@ class ConfigError(UsageError):
     """A setting given with `--set` is unknown or has an impossible value."""
 
 
-class RunLockedError(UsageError):
-    """Another process is writing the same run folder."""
+class PlanError(UsageError):
+    """A file of runs to make cannot be read or asks for what makes no sense."""
 
 
 class DataError(ErcBenchError):

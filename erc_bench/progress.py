@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import rich.progress
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -49,6 +51,12 @@ class SilentProgress:
         """Nothing to show."""
 
 
+def _say(line: str) -> None:
+    """Print to stderr; a run does not end because nobody reads any more how far it is."""
+    with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
+        print(line, file=sys.stderr, flush=True)
+
+
 class _LineTask:
     def __init__(self, description: str, total: float | None, unit: str) -> None:
         self.description, self.total, self.unit = description, total, unit
@@ -65,7 +73,7 @@ class _LineTask:
     def print(self, now: float) -> None:
         of = f"/{self.total:.0f} ({100 * self.done / self.total:.0f}%)" if self.total else ""
         unit = f" {self.unit}" if self.unit else ""
-        print(f"{self.description}: {self.done:.0f}{of}{unit}, {now - self.started:.0f} s", file=sys.stderr, flush=True)
+        _say(f"{self.description}: {self.done:.0f}{of}{unit}, {now - self.started:.0f} s")
 
 
 class LineProgress:
@@ -78,39 +86,58 @@ class LineProgress:
         task.print(time.monotonic())
 
     def note(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        _say(message)
 
 
 class _BarTask:
-    def __init__(self, bars: rich.progress.Progress, task_id: rich.progress.TaskID) -> None:
-        self._bars, self._id = bars, task_id
+    def __init__(self, bars: Bars, number: TaskID) -> None:
+        self._bars, self._number = bars, number
 
     def advance(self, amount: float = 1) -> None:
-        self._bars.advance(self._id, amount)
+        self._bars.advance(self._number, amount)
 
 
 class BarProgress:
-    """Bars drawn by rich on a terminal."""
+    """Bars drawn by rich on a terminal, those of all tasks under way in one display."""
+
+    def __init__(self) -> None:
+        self._bars: Bars | None = None
+        self._open: list[TaskID] = []
 
     @contextmanager
     def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
+        bars = self._bars or self._begin()
+        number = bars.add_task(description, total=total, unit=unit)
+        self._open.append(number)
+        try:
+            yield _BarTask(bars, number)
+        finally:
+            self._open.remove(number)
+            if self._open:
+                bars.remove_task(number)  # the display shows what is under way; the last bar stays on the screen
+            else:
+                bars.stop()
+                self._bars = None
+
+    def _begin(self) -> Bars:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        columns = (
-            TextColumn("{task.description}"),
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn(unit),
+            TextColumn("{task.fields[unit]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
+            console=Console(stderr=True),
         )
-        with Bars(*columns, console=Console(stderr=True)) as bars:
-            yield _BarTask(bars, bars.add_task(description, total=total))
+        self._bars.start()
+        return self._bars
 
     def note(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        _say(message)
 
 
 def default_progress() -> Progress:

@@ -10,7 +10,7 @@ from erc_bench import errors
     [
         (errors.UsageError, 2),
         (errors.ConfigError, 2),
-        (errors.RunLockedError, 2),
+        (errors.PlanError, 2),
         (errors.DataMissingError, 3),
         (errors.DataCorruptError, 3),
         (errors.ModelUnavailableError, 4),

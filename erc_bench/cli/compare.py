@@ -24,7 +24,7 @@ resampled, the same for both rows. The p-value of this one comparison is not cor
 others you may make; the ranks of the board are."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=options.Command, epilog=EPILOG)
 @click.argument("a")
 @click.argument("b")
 @click.option(

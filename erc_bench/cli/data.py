@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from erc_bench.inspection.audit import Audit
 
 
-@click.group(epilog="\b\nExamples:\n  erc-bench data list\n  erc-bench data download dailydialog")
+@click.group(cls=options.Group, epilog="\b\nExamples:\n  erc-bench data list\n  erc-bench data download dailydialog")
 def data() -> None:
     """List, download, verify and audit datasets."""
 

@@ -18,7 +18,7 @@ The copies hold labels, and scores of three significant digits: no utterance, no
 model wrote, no weights or embeddings, no absolute paths. Boards made from them are the same."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=options.Command, epilog=EPILOG)
 @click.argument("runs", nargs=-1, metavar="[RUN]...", type=options.FOLDER)
 @click.option(
     "--to", required=True, type=options.FOLDER, help="Folder to copy to; runs of the same place are replaced."

@@ -22,7 +22,7 @@ dataset, which must therefore be there (--data-dir). Rows with the evidence `pub
 copied from papers and never ranked."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=options.Command, epilog=EPILOG)
 @options.results_dir
 @click.option("--output-dir", type=options.FOLDER, help="Where to write the boards.  [default: the results folder]")
 @click.option("--dataset", metavar="NAME", help="Only this dataset.  [default: every dataset with runs]")

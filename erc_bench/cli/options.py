@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,24 @@ import click
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 FOLDER: click.Path = click.Path(file_okay=False, path_type=Path)
+
+
+class Command(click.Command):
+    """A command that refuses an option given twice where only one value is meant, instead of taking the last."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line."""
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter, times in Counter(given).items():
+            if times > 1 and isinstance(parameter, click.Option) and not (parameter.multiple or parameter.is_flag):
+                raise click.UsageError(f"{parameter.opts[-1]} must be given once, got it {times} times.", ctx)
+        return super().parse_args(ctx, args)
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
 
 
 def data_dir(function: Decorated) -> Decorated:

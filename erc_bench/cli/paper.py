@@ -23,7 +23,7 @@ paper.md, paper.csv, and the figures as PNG and SVG; with --table or --figure th
 named after what was asked for."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=options.Command, epilog=EPILOG)
 @options.results_dir
 @click.option("--output-dir", type=options.FOLDER, help="Where to write the files.  [default: the results folder]")
 @click.option(

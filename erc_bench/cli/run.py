@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from erc_bench.cli import options
-from erc_bench.errors import ErcBenchError, SomeRunsFailedError, SystemFailedError
+from erc_bench.errors import SomeRunsFailedError, SystemFailedError, UsageError
 
 if TYPE_CHECKING:
-    from erc_bench.running.runner import RunOutcome
-
-MAX_SEEDS = 1000
+    from erc_bench.running.parcels import Failure
+    from erc_bench.running.plan import PlannedRun
+    from erc_bench.running.request import RunOutcome, RunRequest
 
 
 class SeedRange(click.ParamType[list[int]]):
@@ -26,30 +27,44 @@ class SeedRange(click.ParamType[list[int]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
         """Parse `0-4` to [0, 1, 2, 3, 4]."""
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(value))
-        if not match:
-            self.fail(f"seeds must be A-B, for example 0-4, got {value!r}", param, ctx)
-        low, high = int(match[1]), int(match[2] or match[1])
-        if high < low or high - low >= MAX_SEEDS:
-            self.fail(f"seeds must be A-B with A <= B and at most {MAX_SEEDS} seeds, got {value!r}", param, ctx)
-        return list(range(low, high + 1))
+        from erc_bench.running.plan import parse_seeds
+
+        try:
+            return parse_seeds(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Jobs(click.ParamType[int]):
+    """A number of cores, or `auto`, which is kept as 0."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse `4` or `auto`."""
+        if value == "auto":
+            return 0
+        if not str(value).isdecimal() or int(value) < 1:
+            self.fail(f"jobs must be a number of cores from 1, or auto, got {value!r}", param, ctx)
+        return int(value)
 
 
 EPILOG = """\b
 Examples:
   erc-bench run --system sentemocontext --dataset sample
-  erc-bench run --system sentemocontext --system tfidf-logreg --seeds 0-2
+  erc-bench run --system sentemocontext --system tfidf-logreg --seeds 0-9 --jobs auto
   erc-bench run --system minilm-classifier --set fine_tune=true --data-dir ~/dailydialog
   erc-bench run --system sentemocontext --withhold fear --withhold anger
+  erc-bench run --plan leaderboard/plan.toml --dry-run
 \b
 A run that was killed resumes with the same command; a complete one is not made again
 without --overwrite. `erc-bench systems show NAME` lists what --set can change."""
 
+IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "withhold")
 
-@click.command(epilog=EPILOG)
-@click.option(
-    "--system", "names", multiple=True, required=True, metavar="NAME", help="System to run; repeat for several."
-)
+
+@click.command(cls=options.Command, epilog=EPILOG)
+@click.option("--system", "names", multiple=True, metavar="NAME", help="System to run; repeat for several.")
 @click.option("--dataset", "dataset_name", default="dailydialog", show_default=True, metavar="NAME")
 @options.data_dir
 @options.results_dir
@@ -71,94 +86,203 @@ without --overwrite. `erc-bench systems show NAME` lists what --set can change."
     metavar="LABEL",
     help="Train without this emotion and score it from few examples (protocol few-shot); repeatable.",
 )
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file of runs instead of --system and what belongs to it.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would run, what is there and how long it may take; run nothing."
+)
+@click.option(
+    "--jobs", type=Jobs(), default=1, show_default=True, help="Cores to use: runs go side by side in processes."
+)
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps or auto.")
 @click.option("--overwrite", is_flag=True, help="Make the run again even if it is complete.")
 @click.option("--offline", is_flag=True, help="Never reach for a model hub.")
 @options.as_json
+@click.pass_context
 def run(
-    names: tuple[str, ...],
-    dataset_name: str,
+    ctx: click.Context,
+    /,
     data_dir: Path | None,
     results_dir: Path,
+    plan_file: Path | None,
+    dry_run: bool,
+    jobs: int,
+    device: str,
+    overwrite: bool,
+    offline: bool,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Run systems on a dataset and keep their predictions as run records."""
+    planned = _read_plan(ctx, plan_file) if plan_file else _plan(**asked)
+    if dry_run:
+        _print_preview(planned, results_dir, jobs, as_json=as_json)
+        return
+
+    from erc_bench.contract.system import Runtime
+    from erc_bench.paths import cache_dir
+    from erc_bench.progress import default_progress
+    from erc_bench.running.batch import automatic_jobs, make_runs
+
+    runtime = Runtime(device=device, offline=offline, cache_dir=cache_dir())
+    requests = _requests(planned, data_dir, results=results_dir, runtime=runtime, overwrite=overwrite)
+    report = _Report(requests, as_json=as_json)
+    with closing(make_runs(requests, default_progress(), jobs=jobs or automatic_jobs(requests))) as results:
+        for request, result in results:
+            report.add(request, result)
+    report.end()
+
+
+def _read_plan(ctx: click.Context, path: Path) -> list[PlannedRun]:
+    for parameter in ctx.command.params:
+        given = parameter.name and ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+        if given and parameter.name in IN_PLAN:
+            raise click.UsageError(f"{parameter.opts[-1]} and --plan exclude each other: the plan says what runs.")
+    from erc_bench.running.plan import read_plan
+
+    return read_plan(path)
+
+
+def _plan(
+    names: tuple[str, ...],
+    dataset_name: str,
     seed: int | None,
     seeds: list[int] | None,
     settings: tuple[str, ...],
     targets: str,
     withhold: tuple[str, ...],
-    device: str,
-    overwrite: bool,
-    offline: bool,
-    as_json: bool,
-) -> None:
-    """Run systems on a dataset and keep their predictions as run records."""
+) -> list[PlannedRun]:
+    if not names:
+        raise click.UsageError("--system must name a system to run, or --plan a file that does.")
     if seed is not None and seeds is not None:
         raise click.UsageError("--seed and --seeds exclude each other: give one of them.")
-    seeds = seeds or [seed or 0]
 
     from erc_bench.contract.config import parse_settings
     from erc_bench.contract.registry import system_class
+    from erc_bench.running.plan import PlannedRun
 
     # Names and settings are checked for all systems before the first of them starts to work.
     systems = [system_class(name) for name in dict.fromkeys(names)]
     configs = [parse_settings(system.Config, settings, owner=system.info.name) for system in systems]
+    return [
+        PlannedRun(system, config, dataset_name, number, "last" if targets == "last" else "all", withheld)
+        for system, config in zip(systems, configs, strict=True)
+        for number in seeds or [seed or 0]
+        for withheld in dict.fromkeys(withhold or (None,))
+    ]
 
-    from erc_bench.contract.system import Runtime
+
+def _requests(planned: Sequence[PlannedRun], data_dir: Path | None, **common: Any) -> list[RunRequest]:
     from erc_bench.data import load_dataset
-    from erc_bench.paths import cache_dir
-    from erc_bench.progress import default_progress
-    from erc_bench.protocols.few_shot import check_withheld
-    from erc_bench.running.runner import RunRequest, execute
+    from erc_bench.running.request import RunRequest, check_withheld
 
-    dataset = load_dataset(dataset_name, data_dir=data_dir)
-    for label in withhold:
-        check_withheld(label, dataset.labels)
-    runtime = Runtime(device=device, offline=offline, cache_dir=cache_dir())
-    progress = default_progress()
+    datasets = {name: load_dataset(name, data_dir=data_dir) for name in dict.fromkeys(run.dataset for run in planned)}
     requests = [
         RunRequest(
-            system=system,
-            config=config,
-            dataset=dataset,
-            results=results_dir,
-            seed=number,
-            targets="last" if targets == "last" else "all",
-            runtime=runtime,
-            overwrite=overwrite,
-            withheld=withheld,
+            system=run.system,
+            config=run.config,
+            dataset=datasets[run.dataset],
+            seed=run.seed,
+            targets=run.targets,
+            withheld=run.withheld,
+            **common,
         )
-        for system, config in zip(systems, configs, strict=True)
-        for number, withheld in itertools.product(seeds, withhold or (None,))
+        for run in planned
     ]
-    outcomes: list[RunOutcome] = []
-    failures: list[ErcBenchError] = []
     for request in requests:
-        try:
-            outcome = execute(request, progress)
-        except ErcBenchError as error:
-            if len(requests) == 1:
-                raise
-            failures.append(error)
-            click.echo(f"failed: {request.system.info.name} seed {request.seed}: {error}", err=True)
-        else:
-            outcomes.append(outcome)
-            if not as_json:
-                _print(outcome)
+        check_withheld(request)
+    return requests
+
+
+def _print_preview(planned: Sequence[PlannedRun], results: Path, jobs: int, *, as_json: bool) -> None:
+    from erc_bench.running.preview import in_words, preview
+
+    found = preview(planned, results)
     if as_json:
-        click.echo(json.dumps([_summary(outcome) for outcome in outcomes], indent=2))
-    if failures and not outcomes:
-        raise SystemFailedError(f"all {len(requests)} runs failed, see above; the first: {failures[0]}")
-    if failures:
-        raise SomeRunsFailedError(
-            f"{len(failures)} of {len(requests)} runs failed, see above; the others are complete."
+        rows = [
+            {
+                "system": each.run.system.info.name,
+                "title": each.run.title,
+                "dataset": each.run.dataset,
+                "seed": each.run.seed,
+                "targets": each.run.targets,
+                "withheld": each.run.withheld,
+                "state": each.state,
+                "expected_seconds": each.seconds,
+            }
+            for each in found
+        ]
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for each in found:
+        time = "" if each.state == "complete" else "?" if each.seconds is None else in_words(each.seconds)
+        click.echo(f"{each.state:8}  {time:>12}  {each.run.title} on {each.run.dataset}, seed {each.run.seed}")
+    open_runs = [each for each in found if each.state != "complete"]
+    known = sum(each.seconds or 0.0 for each in open_runs)
+    unknown = sum(each.seconds is None for each in open_runs)
+    words = f"{len(found)} runs: {len(found) - len(open_runs)} complete, {len(open_runs)} to make"
+    if known:
+        words += f", expected to take {in_words(known)}" + (
+            f", with {jobs} jobs {in_words(known / jobs)}" if jobs > 1 else ""
         )
+    if unknown:
+        words += f" (of {unknown} no earlier run of the system on the dataset tells how long)"
+    click.echo(f"{words}.")
 
 
-def _print(outcome: RunOutcome) -> None:
+class _Report:
+    """Prints what became of each run, and ends with the exit code that sums it up."""
+
+    def __init__(self, requests: Sequence[RunRequest], *, as_json: bool) -> None:
+        self._order = {id(request): index for index, request in enumerate(requests)}
+        self._as_json = as_json
+        self._outcomes: dict[int, RunOutcome] = {}
+        self._failures: list[Failure] = []
+        self._closed: OSError | None = None
+
+    def add(self, request: RunRequest, result: RunOutcome | Failure) -> None:
+        """Report one run; where nobody reads any more, the other runs are made all the same."""
+        from erc_bench.running.parcels import Failure
+
+        if isinstance(result, Failure):
+            if len(self._order) == 1:
+                raise result.error
+            self._failures.append(result)
+            self._say(f"failed: {request.title}: {result.error}", to_stderr=True)
+            return
+        self._outcomes[self._order[id(request)]] = result
+        if not self._as_json:
+            self._say(_sentence(result))
+
+    def end(self) -> None:
+        """Print what was promised as JSON, and raise what went wrong."""
+        if self._as_json:
+            self._say(json.dumps([_summary(self._outcomes[i]) for i in sorted(self._outcomes)], indent=2))
+        failures, total = self._failures, len(self._order)
+        if len(failures) == total:
+            raise SystemFailedError(f"all {total} runs failed, see above; the first: {failures[0].error}")
+        if failures:
+            raise SomeRunsFailedError(f"{len(failures)} of {total} runs failed, see above; the others are complete.")
+        if self._closed is not None:
+            raise self._closed
+
+    def _say(self, text: str, *, to_stderr: bool = False) -> None:
+        try:
+            click.echo(text, err=to_stderr)
+        except OSError as error:
+            self._closed = error
+
+
+def _sentence(outcome: RunOutcome) -> str:
     from erc_bench.scoring.catalogue import in_words
 
     record = outcome.run.record
     state = "already complete" if outcome.already_complete else "complete"
-    click.echo(
+    return (
         f"{record.title} on {record.dataset}, seed {record.seed}: {in_words(record.dataset, record.scores)} "
         f"({state}, {outcome.run.folder})"
     )

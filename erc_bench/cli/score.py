@@ -25,7 +25,7 @@ An empty cell or null says that there was no usable answer, which counts as wron
 `scores` are optional. Turns count from 0. The row has the evidence `predictions`."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=options.Command, epilog=EPILOG)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", required=True, metavar="NAME", help="What the row is called on the board.")
 @click.option("--dataset", "dataset_name", default="dailydialog", show_default=True, metavar="NAME")

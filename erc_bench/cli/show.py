@@ -23,7 +23,7 @@ run did not give (--targets last) stand as a dash. --seed is that of RUN; a row 
 that has not got it gives its lowest seed, and a line says so."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=options.Command, epilog=EPILOG)
 @click.argument("run")
 @click.option("--compare", metavar="OTHER", help="Show where two systems differ: another run, named like RUN.")
 @click.option("--errors", is_flag=True, help="Only dialogues with an utterance that was labelled wrong.")

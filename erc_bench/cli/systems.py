@@ -15,7 +15,9 @@ from erc_bench.contract.config import describe
 from erc_bench.contract.registry import system_class, system_names, system_origin
 
 
-@click.group(epilog="\b\nExamples:\n  erc-bench systems list\n  erc-bench systems show sentemocontext")
+@click.group(
+    cls=options.Group, epilog="\b\nExamples:\n  erc-bench systems list\n  erc-bench systems show sentemocontext"
+)
 def systems() -> None:
     """List systems, show their settings, check one, or start a new one."""
 

@@ -24,7 +24,7 @@ Without RUN: every complete run in the results folder, and the boards that lie i
 folder and the output folder. Exit code 6 if anything differs."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=options.Command, epilog=EPILOG)
 @click.argument("runs", nargs=-1, metavar="[RUN]...", type=options.FOLDER)
 @options.results_dir
 @click.option("--output-dir", type=options.FOLDER, help="Where the boards lie, if not in the results folder.")

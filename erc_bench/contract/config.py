@@ -116,6 +116,12 @@ def recorded(config: Any) -> dict[str, Any]:
     return {name: value for name, value in (as_json(config) | names).items() if name not in private}
 
 
+def private_texts(config: Any) -> list[str]:
+    """The values of private settings that must not be repeated in a message or a file."""
+    private = [f.name for f in dataclasses.fields(config) if f.metadata.get("private", False)]
+    return [str(value) for name in private if (value := getattr(config, name)) and len(str(value)) > 3]
+
+
 def changed_settings(config: Any) -> dict[str, Any]:
     """The identity settings that differ from their defaults, as a run record keeps them."""
     values = recorded(config)

@@ -54,6 +54,23 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What one run of a system takes: cores, accelerators, and GiB of memory.
+
+    `cpus` is also the number of threads that the run computes with, wherever and beside whatever it runs, so that the
+    last bits of what was learned depend on no machine. `gpus` may be a part of one (0.5: two runs share it).
+    """
+
+    cpus: int = 1
+    gpus: float = 0.0
+    memory_gib: float = 3.0
+
+    def __post_init__(self) -> None:
+        if self.cpus < 1 or self.gpus < 0 or self.memory_gib <= 0:
+            raise ValueError(f"resources must be at least one core, no less than no GPU and some memory, got {self}")
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """A system's answer for one target.
 
@@ -127,6 +144,11 @@ class System(ABC, Generic[ConfigT]):
     def parameters(self) -> int | None:
         """Number of parameters of everything that runs at prediction time; None where it has no meaning."""
         return None
+
+    @property
+    def resources(self) -> Resources:
+        """What a run of this configuration takes; override where it is more than a core and three GiB."""
+        return Resources()
 
     @property
     def trains(self) -> bool:

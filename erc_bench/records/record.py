@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -87,6 +87,7 @@ class RunRecord(BaseModel):
     predictions: Count = 0
     predictions_sha256: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+    code: dict[str, str] = Field(default_factory=dict, description="distribution and SHA-256 of the system's modules")
     git: dict[str, Any] = Field(default_factory=dict)
     hardware: dict[str, Any] = Field(default_factory=dict)
     command: str = ""
@@ -97,12 +98,17 @@ class RunRecord(BaseModel):
     @property
     def title(self) -> str:
         """System name with the settings that differ from its defaults, as boards show it."""
-        settings = [f"{name}={_shown(value)}" for name, value in self.settings.items()]
-        if self.targets == "last":
-            settings.append("targets=last")
-        if self.withheld is not None:
-            settings.append(f"without {self.withheld}")
-        return f"{self.system} ({', '.join(settings)})" if settings else self.system
+        return run_title(self.system, self.settings, self.targets, self.withheld)
+
+
+def run_title(system: str, changed: Mapping[str, Any], targets: Targets, withheld: str | None) -> str:
+    """A system's name with what differs from its defaults, as records and boards show it."""
+    settings = [f"{name}={_shown(value)}" for name, value in changed.items()]
+    if targets == "last":
+        settings.append("targets=last")
+    if withheld is not None:
+        settings.append(f"without {withheld}")
+    return f"{system} ({', '.join(settings)})" if settings else system
 
 
 def _shown(value: Any) -> str:
@@ -119,7 +125,12 @@ class Run:
 
 def run_folder(results: Path, record: RunRecord) -> Path:
     """Where a run lives below the results folder."""
-    return results / record.dataset / record.system / record.config_hash / f"seed-{record.seed}"
+    return place_of(results, record.dataset, record.system, record.config_hash, record.seed)
+
+
+def place_of(results: Path, dataset: str, system: str, config_hash: str, seed: int) -> Path:
+    """The folder of a run by what it is known by."""
+    return results / dataset / system / config_hash / f"seed-{seed}"
 
 
 def write_record(folder: Path, record: RunRecord) -> None:

@@ -1,380 +1,119 @@
-"""Making one run: train, predict, keep what is finished, resume what is not."""
+"""Making one run, or finishing it where an earlier process left it."""
 
 from __future__ import annotations
 
-import datetime
-import itertools
-import json
-import os
-import shutil
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import traceback
 from pathlib import Path
-from typing import Any
 
-import filelock
-
-from erc_bench.contract.config import changed_settings, config_hash, recorded
-from erc_bench.contract.domain import Dataset, Target, Targets, targets_of
-from erc_bench.contract.system import Prediction, Report, Runtime, System
-from erc_bench.errors import ErcBenchError, RunLockedError, SystemFailedError, UsageError
-from erc_bench.files import file_sha256, write_atomically
+from erc_bench.contract.config import private_texts
+from erc_bench.errors import DataError, ErcBenchError, SystemFailedError, UsageError
 from erc_bench.progress import Progress
-from erc_bench.protocols import few_shot, triplet
-from erc_bench.records import provenance
-from erc_bench.records.predictions import PREDICTIONS_FILE, prediction_line, predictions_bytes, salvage_predictions
-from erc_bench.records.record import (
-    EMBEDDINGS_FILE,
-    MODEL_FOLDER,
-    RUN_FILE,
-    Run,
-    RunRecord,
-    read_record,
-    run_folder,
-    write_record,
-)
-from erc_bench.running.context_check import check_context
+from erc_bench.records.record import RUN_FILE, Run, RunRecord, read_record, run_folder, write_record
+from erc_bench.running.execution import Execution
+from erc_bench.running.folder import ERROR_FILE, empty, exclusive, remake_folder, swap_in
+from erc_bench.running.request import RunOutcome, RunRequest, check_withheld, new_record
 
-LOCK_FILE = ".lock"
-FIT_FILE = "fit.json"
-PROBE_DIALOGUES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """One run to make: a system with its settings on a dataset with a seed."""
-
-    system: type[System[Any]]
-    config: Any
-    dataset: Dataset
-    results: Path
-    seed: int = 0
-    targets: Targets = "all"
-    runtime: Runtime = field(default_factory=Runtime)
-    overwrite: bool = False
-    withheld: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
-    """A complete run, and whether this call had to do anything for it."""
-
-    run: Run
-    already_complete: bool
+__all__ = ["RunOutcome", "RunRequest", "execute"]
 
 
 def execute(request: RunRequest, progress: Progress) -> RunOutcome:
-    """Make a run, or finish it where an earlier process left it.
+    """Make a run, or finish it where an earlier process left it; wait where another process is making it.
+
+    With `overwrite` a complete run stays where it is until the new one is complete, and takes its place then.
 
     Raises
     ------
-    RunLockedError
-        Another process is making this run.
     SystemFailedError
         The system failed; its record says so, and what it had predicted is kept for the next attempt.
     """
-    _check_withheld(request)
-    record = _new_record(request)
+    check_withheld(request)
+    record = new_record(request)
     folder = run_folder(request.results, record)
-    folder.mkdir(parents=True, exist_ok=True)
-    with _exclusive(folder):
-        if request.overwrite:
-            _clear(folder)
-        elif (folder / RUN_FILE).is_file():
-            earlier = read_record(folder)
-            _check_same_data(earlier, record, folder)
-            if earlier.status == "complete":
-                return RunOutcome(Run(folder, earlier), already_complete=True)
-            record.started = earlier.started
-        write_record(folder, record)
-        progress.note(f"Running {record.title} on {record.dataset}, seed {record.seed}")
-        try:
-            finished = _Execution(request, folder, record, progress).run()
-        except BaseException as error:
-            record.status = "failed" if isinstance(error, Exception) else "running"
-            record.error = f"{type(error).__name__}: {error}" if isinstance(error, Exception) else None
-            write_record(folder, record)
-            if isinstance(error, ErcBenchError) or not isinstance(error, Exception):
-                raise
-            raise SystemFailedError(
-                f"the system {record.system} failed with {type(error).__name__}: {error}. What it had finished is kept in "
-                f"{folder}; the same command resumes there."
-            ) from error
-        return RunOutcome(Run(folder, finished), already_complete=False)
+    with exclusive(folder, progress):
+        earlier = _earlier(folder, record, overwrite=request.overwrite)
+        complete = earlier is not None and earlier.status == "complete"
+        if earlier is not None and complete and not request.overwrite:
+            _note_other_code(earlier, record, folder, progress)
+            return RunOutcome(Run(folder, earlier), already_complete=True)
+        if request.overwrite and not complete:
+            empty(folder)
+        place = remake_folder(folder) if complete else folder
+        _continue_or_begin(place, record, progress)
+        _run(request, place, record, progress)
+        if complete:
+            swap_in(folder)
+    return RunOutcome(Run(folder, record), already_complete=False)
 
 
-def _check_withheld(request: RunRequest) -> None:
-    if request.withheld is None:
-        return
-    few_shot.check_withheld(request.withheld, request.dataset.labels)
-    system = request.system(request.config, labels=request.dataset.labels, runtime=request.runtime)
-    if not (system.embeds and system.trains):
-        raise UsageError(
-            f"a system must learn and have embeddings to be run with a withheld label, got {request.system.info.name}. "
-            "`erc-bench systems show NAME` says what a system has."
-        )
-
-
-def _new_record(request: RunRequest) -> RunRecord:
-    info = request.system.info
-    settings = changed_settings(request.config)
-    return RunRecord(
-        status="running",
-        system=info.name,
-        summary=info.summary,
-        reference=info.reference,
-        licence=info.licence,
-        floor=info.floor,
-        config=recorded(request.config),
-        settings=settings,
-        config_hash=config_hash(request.config, targets=request.targets, withheld=request.withheld),
-        seed=request.seed,
-        targets=request.targets,
-        withheld=request.withheld,
-        dataset=request.dataset.name,
-        dataset_fingerprint=request.dataset.fingerprint,
-        versions=provenance.versions(),
-        git=provenance.git_state(),
-        command=_command(info.name, request, settings),
-        started=_now(),
-    )
-
-
-def _command(name: str, request: RunRequest, settings: Mapping[str, Any]) -> str:
-    parts = ["erc-bench", "run", "--system", name, "--dataset", request.dataset.name, "--seed", str(request.seed)]
-    for name_of_field, value in settings.items():
-        parts += ["--set", f"{name_of_field}={value}"]
-    if request.targets != "all":
-        parts += ["--targets", request.targets]
-    if request.withheld is not None:
-        parts += ["--withhold", request.withheld]
-    return " ".join(f'"{part}"' if " " in part else part for part in parts)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    lock = filelock.FileLock(folder / LOCK_FILE)
+def _earlier(folder: Path, record: RunRecord, *, overwrite: bool) -> RunRecord | None:
+    """The record in a folder, of a run on the same data unless it is to be overwritten."""
+    if not (folder / RUN_FILE).is_file():
+        return None
     try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise RunLockedError(
-            f"a run folder must have one writer, but another process is making the run in {folder}. Wait for it or stop it."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _clear(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.name == LOCK_FILE:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _check_same_data(earlier: RunRecord, record: RunRecord, folder: Path) -> None:
-    if earlier.dataset_fingerprint != record.dataset_fingerprint:
+        earlier = read_record(folder)
+    except DataError:
+        if overwrite:
+            return None
+        raise
+    if not overwrite and earlier.dataset_fingerprint != record.dataset_fingerprint:
         raise UsageError(
             f"the run in {folder} was made on data with fingerprint {earlier.dataset_fingerprint[:12]}…, the data given now "
             f"has {record.dataset_fingerprint[:12]}…. Use --overwrite or another --results-dir."
         )
+    return earlier
 
 
-class _Execution:
-    """The phases of one run, in order; `record` is filled as they pass."""
+def other_code(earlier: RunRecord, record: RunRecord) -> bool:
+    """Whether a system's code was edited since; False where a record of an older version does not tell."""
+    return bool(earlier.code) and earlier.code.get("sha256") != record.code.get("sha256")
 
-    def __init__(self, request: RunRequest, folder: Path, record: RunRecord, progress: Progress) -> None:
-        self.request, self.folder, self.record, self.progress = request, folder, record, progress
-        self.test = tuple(dialogue.without_labels() for dialogue in request.dataset.test)
-        self.targets = targets_of(self.test, request.targets)
-        self.runtime = replace(request.runtime, seed=request.seed, run_dir=folder)
 
-    def run(self) -> RunRecord:
-        system = self._build(self.runtime)
-        try:
-            if system.trains:
-                self._fit(system)
-                # What predicts is always what was saved, so that a resumed run and an unbroken one are the same.
-                system.close()
-                system = self._build(self.runtime)
-                system.load(self.folder / MODEL_FOLDER)
-            self.record.context = system.context
-            self.record.context_check = check_context(system, self.test, progress=self.progress)
-            predictions = self._predict(system)
-            if system.embeds:
-                self._embed(system)
-                self._derive(system)
-            report = system.report()
-            self._charge(predictions, report)
-            self.record.parameters = system.parameters
-        finally:
-            system.close()
-        if system.info.deterministic:
-            self.record.utterances_per_second = self._probe_speed()
-        self.record.notes = list(report.notes)
-        self.record.measurements = dict(report.measurements)
-        return self._finish(predictions)
+def _note_other_code(earlier: RunRecord, record: RunRecord, folder: Path, progress: Progress) -> None:
+    if other_code(earlier, record):
+        progress.note(
+            f"{record.title}, seed {record.seed}: the code of {record.system} was edited since the complete run in {folder} "
+            f"was made (by {earlier.code.get('distribution', 'a system without a distribution')}). It is kept as it is; "
+            "--overwrite makes it again."
+        )
 
-    def _build(self, runtime: Runtime) -> System[Any]:
-        return self.request.system(self.request.config, labels=self.request.dataset.labels, runtime=runtime)
 
-    def _fit(self, system: System[Any]) -> None:
-        model = self.folder / MODEL_FOLDER
-        if not model.is_dir():
-            dataset = self.request.dataset
-            unfinished = self.folder / f"{MODEL_FOLDER}.unfinished"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
-            started = time.perf_counter()
-            train, validation = dataset.train, dataset.validation
-            if self.request.withheld is not None:
-                train, validation = (few_shot.withhold(part, self.request.withheld) for part in (train, validation))
-            system.fit(train, validation, seed=self.request.seed, progress=self.progress)
-            seconds = round(time.perf_counter() - started, 3)
-            system.save(unfinished)
-            fit = {"train_seconds": seconds, "peak_memory_mb": provenance.peak_memory_mb()}
-            (unfinished / FIT_FILE).write_text(json.dumps(fit))
-            unfinished.rename(model)
+def _continue_or_begin(place: Path, record: RunRecord, progress: Progress) -> None:
+    """Leave in a folder only what can be continued: a part of the same run, on the same data, by the same code."""
+    if (place / RUN_FILE).is_file():
+        unfinished = _earlier(place, record, overwrite=True)
+        if unfinished is None or unfinished.dataset_fingerprint != record.dataset_fingerprint:
+            empty(place)
+        elif other_code(unfinished, record):
+            progress.note(f"{record.title}: the code of {record.system} was edited, so the run begins anew")
+            empty(place)
         else:
-            self.progress.note(f"{self.record.title}: already trained, using {model}")
-        fit = json.loads((model / FIT_FILE).read_text())
-        self.record.timings["train"] = fit["train_seconds"]
-        self.record.peak_memory_mb = fit["peak_memory_mb"]
-
-    def _predict(self, system: System[Any]) -> list[Prediction]:
-        found = salvage_predictions(self.folder)
-        if found:
-            self.progress.note(
-                f"{self.record.title}: {len(found)} of {len(self.targets)} predictions were there already"
-            )
-        remaining = [target for target in self.targets if target not in found]
-        if remaining:
-            started = time.perf_counter()
-            wanted = {target.dialogue for target in remaining}
-            dialogues = [dialogue for dialogue in self.test if dialogue.id in wanted]
-            answers = system.predict(dialogues, remaining, progress=self.progress)
-            found |= self._append(answers, remaining)
-            seconds = time.perf_counter() - started
-            self.record.timings["predict"] = round(seconds, 3)
-            waited = system.report().waited_seconds
-            if waited:
-                self.record.timings["wait_for_server"] = round(waited, 3)
-            self.record.utterances_per_second = round(len(remaining) / (seconds - waited), 2)
-        return [found[target] for target in self.targets]
-
-    def _charge(self, predictions: list[Prediction], report: Report) -> None:
-        """Sum what the answers used; the price is that of now, also for what an earlier process asked."""
-        self.record.usage = usage = total_usage(predictions)
-        if any(kind not in (p.usage or {}) for p in predictions for kind in report.prices):
-            self.progress.note(f"{self.record.title}: no cost, since not every answer came with its number of tokens")
-        elif report.prices:
-            usage["cost"] = round(sum(usage.get(kind, 0) * price for kind, price in report.prices.items()), 9)
-
-    def _append(self, answers: Iterable[Prediction], remaining: list[Target]) -> dict[Target, Prediction]:
-        open_targets = set(remaining)
-        found: dict[Target, Prediction] = {}
-        with (self.folder / PREDICTIONS_FILE).open("ab") as file:
-            for prediction in answers:
-                self._check(prediction, open_targets)
-                open_targets.remove(prediction.target)
-                found[prediction.target] = prediction
-                file.write(prediction_line(prediction))
-                file.flush()
-        if open_targets:
-            raise SystemFailedError(
-                f"the system {self.record.system} must answer every target, got no prediction for {len(open_targets)} of "
-                f"{len(remaining)}, for example {sorted(open_targets)[0]}."
-            )
-        return found
-
-    def _check(self, prediction: Prediction, open_targets: set[Target]) -> None:
-        if prediction.target not in open_targets:
-            raise SystemFailedError(
-                f"the system {self.record.system} must answer each target it was asked once, got {prediction.target} "
-                "that was not asked or already answered."
-            )
-        labels = self.request.dataset.labels.names
-        if prediction.label is not None and prediction.label not in labels:
-            raise SystemFailedError(
-                f"a predicted label must be one of {', '.join(labels)} or None, got {prediction.label!r} from "
-                f"{self.record.system} for {prediction.target}."
-            )
-
-    def _embed(self, system: System[Any]) -> None:
-        import numpy as np
-
-        path = self.folder / EMBEDDINGS_FILE
-        if path.is_file():
-            return
-        started = time.perf_counter()
-        arrays = [np.asarray(array, dtype=np.float32) for array in system.embed(self.test, progress=self.progress)]
-        lengths = [len(array) for array in arrays]
-        if lengths != [len(dialogue) for dialogue in self.test]:
-            raise SystemFailedError(
-                f"the system {self.record.system} must give one (utterances, dim) array a dialogue, got other lengths."
-            )
-        temporary = path.with_name(f".{os.getpid()}.npz")
-        np.savez(temporary, embeddings=np.concatenate(arrays), lengths=np.array(lengths))
-        temporary.replace(path)
-        self.record.timings["embed"] = round(time.perf_counter() - started, 3)
-
-    def _derive(self, system: System[Any]) -> None:
-        """Keep what the protocols on embeddings need, since the embeddings themselves are too large to commit."""
-        dataset, withheld = self.request.dataset, self.request.withheld
-        if withheld is not None:
-            few_shot.write_evidence(self.folder, dataset, withheld, system, self.progress)
-        elif triplet.applies_to(dataset):
-            triplet.write_evidence(self.folder, dataset)
-
-    def _probe_speed(self) -> float:
-        """Utterances a second on a sample, with no cache to help: a figure that all systems' rows share."""
-        system = self._build(replace(self.runtime, cache_dir=None))
-        sample = self.test[:PROBE_DIALOGUES]
-        targets = targets_of(sample, "all")
-        try:
-            if system.trains:
-                system.load(self.folder / MODEL_FOLDER)
-            with self.progress.task("Measuring speed", total=len(targets), unit="utterances") as task:
-                warm_up = self.test[PROBE_DIALOGUES : PROBE_DIALOGUES + 1] or sample[:1]
-                list(system.predict(warm_up, targets_of(warm_up, "last"), progress=self.progress))
-                started = time.perf_counter()
-                for _ in system.predict(sample, targets, progress=self.progress):
-                    task.advance()
-                seconds = time.perf_counter() - started
-        finally:
-            system.close()
-        return round(len(targets) / seconds, 1)
-
-    def _finish(self, predictions: list[Prediction]) -> RunRecord:
-        from erc_bench.protocols.headline import headline_scores
-
-        path = self.folder / PREDICTIONS_FILE
-        write_atomically(path, predictions_bytes(predictions))
-        record = self.record
-        record.predictions = len(predictions)
-        record.predictions_sha256 = file_sha256(path)
-        record.scores = headline_scores(self.request.dataset, record.targets, predictions)
-        record.hardware = provenance.hardware()
-        peaks = [record.peak_memory_mb, provenance.peak_memory_mb()]
-        record.peak_memory_mb = max((peak for peak in peaks if peak is not None), default=None)
-        record.status, record.error, record.finished = "complete", None, _now()
-        write_record(self.folder, record)
-        return record
+            record.started = unfinished.started
+    place.mkdir(parents=True, exist_ok=True)
+    (place / ERROR_FILE).unlink(missing_ok=True)
+    write_record(place, record)
 
 
-def total_usage(predictions: Iterable[Prediction]) -> dict[str, float]:
-    """What all answers cost together, by kind, in the order of first appearance."""
-    total: dict[str, float] = {}
-    for kind, amount in itertools.chain.from_iterable((p.usage or {}).items() for p in predictions):
-        total[kind] = total.get(kind, 0) + amount
-    return total
+def _run(request: RunRequest, place: Path, record: RunRecord, progress: Progress) -> None:
+    progress.note(f"Running {record.title} on {record.dataset}, seed {record.seed}")
+    try:
+        Execution(request, place, record, progress).run()
+    except (Exception, SystemExit) as error:
+        secrets = private_texts(request.config)
+        record.status, record.error = "failed", _without(secrets, f"{type(error).__name__}: {error}")
+        write_record(place, record)
+        (place / ERROR_FILE).write_text(_without(secrets, traceback.format_exc()), encoding="utf-8", errors="replace")
+        if isinstance(error, ErcBenchError):
+            raise
+        raise SystemFailedError(
+            f"the system {record.system} failed with {record.error}. Where, says {place / ERROR_FILE}. What it had finished "
+            "is kept; the same command resumes there."
+        ) from error
+    except BaseException:
+        write_record(place, record)
+        raise
+
+
+def _without(secrets: list[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text

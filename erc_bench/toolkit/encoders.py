@@ -12,6 +12,7 @@ from erc_bench.contract.system import Runtime
 from erc_bench.progress import SilentProgress
 from erc_bench.toolkit.embedding_cache import EmbeddingCache
 from erc_bench.toolkit.encoder_sources import KNOWN, NAMES, EncoderSource, KnownEncoder, resolve_encoder
+from erc_bench.toolkit.threads import available_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +138,7 @@ class BatchInvariantEncoder:
             yield from map(partial(encode, self.model), batches)
             return
         threads = torch.get_num_threads()
-        executor = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        executor = ThreadPoolExecutor(available_threads(), initializer=torch.set_num_threads, initargs=(1,))
         try:
             yield from executor.map(partial(encode, self.model), batches)
         finally:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +20,11 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dataset, Dialogue, Target
-from erc_bench.contract.system import Prediction, Report, System, SystemInfo
-from erc_bench.errors import RunLockedError, SystemFailedError, UsageError
+from erc_bench.contract.system import NoConfig, Prediction, Report, System, SystemInfo
+from erc_bench.errors import SystemFailedError, UsageError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.records.predictions import read_predictions
-from erc_bench.records.record import read_record
+from erc_bench.records.record import read_record, write_record
 from erc_bench.running.runner import RunOutcome, RunRequest, execute
 
 FITS: list[int] = []
@@ -219,10 +220,136 @@ def test_a_torn_last_line_is_cut_off(sample: Dataset, tmp_path: Path) -> None:
     assert path.read_bytes() == whole
 
 
-def test_one_writer_a_folder(sample: Dataset, tmp_path: Path) -> None:
+def test_a_second_process_waits_and_then_skips(sample: Dataset, tmp_path: Path) -> None:
+    folder = run(sample, tmp_path / "other").run.folder
+    mine = tmp_path / "mine" / folder.relative_to(tmp_path / "other")
+    mine.parent.mkdir(parents=True)
+    notes: list[str] = []
+
+    class Watched(SilentProgress):
+        def note(self, message: str) -> None:
+            notes.append(message)
+            shutil.copytree(folder, mine)  # the other process finishes while we wait
+            lock.release()
+
+    with filelock.FileLock(mine.with_name(".seed-0.lock"), thread_local=False) as lock:
+        outcome = execute(RunRequest(Toy, NoConfig(), sample, tmp_path / "mine"), Watched())
+    assert outcome.already_complete
+    assert [note for note in notes if note.startswith("Waiting for another process")] == notes
+    assert len(notes) == 1
+    assert FITS == [0], "the run that the other process made is not made again"
+
+
+def test_nothing_but_the_run_is_left(sample: Dataset, tmp_path: Path) -> None:
     folder = run(sample, tmp_path).run.folder
-    with filelock.FileLock(folder / ".lock"), pytest.raises(RunLockedError, match="must have one writer"):
-        run(sample, tmp_path)
+    assert [path.name for path in folder.parent.iterdir()] == ["seed-0"]
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json",
+        "predictions.jsonl",
+        "embeddings.npz",
+        "triplets.json",
+        "model",
+    }
+
+
+def test_a_complete_run_stays_until_the_new_one_is_complete(sample: Dataset, tmp_path: Path) -> None:
+    class Once(Sampled):
+        """Another class of the same name, whose code breaks."""
+
+        fail_after = 50
+
+    folder = run(sample, tmp_path, Sampled).run.folder
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(SystemFailedError, match="the toy broke"):
+        run(sample, tmp_path, Once, overwrite=True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert run(sample, tmp_path, Sampled).already_complete
+    ASKED.clear()
+    assert not run(sample, tmp_path, Sampled, overwrite=True).already_complete
+    remade = read_record(folder)
+    assert remade.status == "complete"
+    assert remade.predictions_sha256 == json.loads(before[folder / "run.json"])["predictions_sha256"]
+    assert [path.name for path in folder.parent.iterdir()] == ["seed-0"]
+
+
+def test_a_crash_keeps_its_traceback(sample: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SystemFailedError, match=r"ValueError: the toy broke\. Where, says .*error\.txt") as caught:
+        run(sample, tmp_path, Breaking)
+    path = next(tmp_path.glob("*/*/*/seed-0/error.txt"))
+    assert str(path) in str(caught.value)
+    assert 'raise ValueError("the toy broke")' in path.read_text()
+    run(sample, tmp_path, Sampled)
+    assert not path.exists(), "a complete run has no error"
+
+
+class Leaving(Sampled):
+    def predict(
+        self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+    ) -> Iterator[Prediction]:
+        sys.exit(0)
+
+
+def test_a_system_that_exits_fails(sample: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SystemFailedError, match="SystemExit: 0"):
+        run(sample, tmp_path, Leaving)
+    assert read_record(next(tmp_path.glob("*/*/*/seed-0"))).status == "failed"
+
+
+def test_an_error_does_not_repeat_private_settings(sample: Dataset, tmp_path: Path) -> None:
+    class Telling(Served):
+        def predict(
+            self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
+        ) -> Iterator[Prediction]:
+            raise RuntimeError(f"cannot start with {self.config.arguments}")
+
+    config = Priced(arguments="--api-key sk-SECRET")
+    with pytest.raises(SystemFailedError, match=r"cannot start with \*\*\*"):
+        execute(RunRequest(Telling, config, sample, tmp_path), SilentProgress())
+    folder = next(tmp_path.glob("*/*/*/seed-0"))
+    assert [path for path in folder.rglob("*") if path.is_file() and b"SECRET" in path.read_bytes()] == []
+
+
+class Noted(SilentProgress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def edit_code(folder: Path) -> None:
+    """Let a record say that other code made it."""
+    record = read_record(folder)
+    record.code = {"distribution": "toys 0.9", "sha256": "0" * 64}
+    write_record(folder, record)
+
+
+def test_a_complete_run_by_other_code_is_kept_and_said_to_be(sample: Dataset, tmp_path: Path) -> None:
+    folder = run(sample, tmp_path).run.folder
+    edit_code(folder)
+    progress = Noted()
+    assert execute(RunRequest(Toy, NoConfig(), sample, tmp_path), progress).already_complete
+    assert len(progress.notes) == 1
+    assert "the code of toy was edited since" in progress.notes[0]
+    assert "toys 0.9" in progress.notes[0]
+    assert "--overwrite makes it again" in progress.notes[0]
+    record = read_record(folder)
+    record.code = {}
+    write_record(folder, record)
+    assert execute(RunRequest(Toy, NoConfig(), sample, tmp_path), progress).already_complete
+    assert len(progress.notes) == 1, "a record from before code was recorded says nothing about it"
+
+
+def test_what_other_code_began_is_not_continued(sample: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(SystemFailedError):
+        run(sample, tmp_path, Breaking)
+    edit_code(next(tmp_path.glob("*/*/*/seed-0")))
+    ASKED.clear()
+    progress = Noted()
+    record = execute(RunRequest(Sampled, NoConfig(), sample, tmp_path), progress).run.record
+    assert any("was edited, so the run begins anew" in note for note in progress.notes)
+    assert len(ASKED) == record.predictions
+    assert FITS == [0, 0]
 
 
 def test_a_run_on_other_data_is_not_resumed(sample: Dataset, tmp_path: Path) -> None:

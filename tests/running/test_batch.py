@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.registry import system_class
+from erc_bench.progress import SilentProgress
+from erc_bench.running import batch
+from erc_bench.running.batch import automatic_jobs, make_runs
+from erc_bench.running.parcels import Failure
+from erc_bench.running.request import RunOutcome, RunRequest
+from erc_bench.toolkit import threads
+
+
+def request(name: str, dataset: Dataset, results: Path, seed: int = 0, **settings: object) -> RunRequest:
+    system = system_class(name)
+    return RunRequest(system, system.Config(**settings), dataset, results, seed=seed)
+
+
+def test_one_after_the_other_and_a_failure_stops_none(sample: Dataset, tmp_path: Path) -> None:
+    requests = [
+        request("prior", sample, tmp_path),
+        request("constant", sample, tmp_path, label="no such label"),
+        request("prior", sample, tmp_path, seed=1),
+    ]
+    found = list(make_runs(requests, SilentProgress()))
+    assert [made for made, _ in found] == requests
+    assert [type(result) for _, result in found] == [RunOutcome, Failure, RunOutcome]
+
+
+@pytest.mark.parametrize(("free_gib", "cores", "jobs"), [(100, 8, 8), (10, 8, 3), (1, 8, 1), (100, 1, 1)])
+def test_automatic_jobs_count_cores_and_memory(
+    free_gib: int, cores: int, jobs: int, sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Memory:
+        available = free_gib * 2**30
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory)
+    monkeypatch.setattr(threads, "_GRANTED", cores)
+    assert automatic_jobs([request("prior", sample, tmp_path, seed) for seed in range(9)]) == jobs
+    assert batch.automatic_jobs([]) == max(1, min(cores, free_gib))
