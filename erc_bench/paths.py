@@ -1,9 +1,17 @@
-"""Where erc-bench keeps what it downloads and computes for a user."""
+"""Where erc-bench finds the user's data, and keeps what it downloads and computes."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+DATA_DIR_VARIABLE = "ERC_BENCH_DATA_DIR"
+
+
+def data_dir_given() -> Path | None:
+    """The folder of corpora, or of one corpus, that the environment names."""
+    given = os.environ.get(DATA_DIR_VARIABLE)
+    return Path(given) if given else None
 
 
 def home() -> Path:

@@ -13,7 +13,7 @@ from erc_bench.board.published import published_results, published_rows
 from erc_bench.board.rows import Board, sections
 from erc_bench.board.triplet_rows import triplet_section
 from erc_bench.contract.domain import SPLITS, Dataset
-from erc_bench.data import dataset_names, dataset_spec, load_dataset
+from erc_bench.data import dataset_spec, load_dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.files import write_atomically
 from erc_bench.progress import Progress
@@ -70,8 +70,8 @@ def build_boards(
     DataCorruptError
         A run made on other data, or whose predictions were altered.
     """
-    if dataset is not None and dataset not in dataset_names():
-        raise UnknownNameError("dataset", dataset, dataset_names())
+    if dataset is not None:
+        dataset = dataset_spec(dataset, data_dir).name
     if protocol is not None and protocol not in protocol_names():
         raise UnknownNameError("protocol", protocol, protocol_names())
     if rank_by is not None and rank_by not in METRICS:
@@ -110,13 +110,13 @@ def _board(
     published = published_rows(name, protocol)
     if not mine:
         return published_board(name, protocol, rank_by)
-    if name not in dataset_names():
-        raise DataCorruptError(
-            f"the run in {mine[0].runs[0].folder} must be on one of the datasets {', '.join(dataset_names())}, got {name!r}. "
-            "Use the version of erc-bench that made it, or remove it."
-        )
     try:
         dataset = load_dataset(name, data_dir=data_dir)
+    except UnknownNameError as error:
+        raise DataCorruptError(
+            f"the run in {mine[0].runs[0].folder} must be on a dataset that is known here: {error} Install the package that "
+            "has it, name the folder that holds it with --data-dir, or remove the run."
+        ) from None
     except DataMissingError as error:
         raise DataMissingError(
             f"{error}\nThe runs on {name} in {results} are scored against its gold labels. To leave them out, name another "

@@ -36,7 +36,7 @@ others you may make; the ranks of the board are."""
     help="utterance or last-turn.  [default: utterance, if both rows labelled every utterance]",
 )
 @click.option("--subset", default="all", show_default=True, metavar="NAME", help="all or unseen.")
-@click.option("--dataset", "dataset_name", metavar="NAME", help="Needed where both rows exist on several datasets.")
+@options.dataset_of_rows
 @options.data_dir
 @options.results_dir
 @options.as_json

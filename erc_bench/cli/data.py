@@ -1,29 +1,20 @@
-"""`erc-bench data`: list, download, verify and audit datasets."""
+"""`erc-bench data`: list, download, verify and audit datasets, and make one of your own."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from erc_bench.cli import options
-from erc_bench.contract.domain import SPLITS, Split
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from erc_bench.data.load import Inspection
-    from erc_bench.data.spec import SplitFacts
-    from erc_bench.inspection.audit import Audit
 
 
 @click.group(cls=options.Group, epilog="\b\nExamples:\n  erc-bench data list\n  erc-bench data download dailydialog")
 def data() -> None:
-    """List, download, verify and audit datasets."""
+    """List, download, verify and audit datasets, and make one of your own."""
 
 
 @data.command("list", epilog="\b\nExample:\n  erc-bench data list --json")
@@ -67,13 +58,6 @@ def _entry(name: str) -> dict[str, Any]:
         "named_by": place.named_by,
         "get": f"erc-bench data download {name}" if spec.mirrors else spec.how_to_get,
     }
-
-
-def _console() -> Console:
-    """A console that wraps no table where there is no terminal whose width it would have to fit."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 def _described(entry: dict[str, Any]) -> str:
@@ -136,156 +120,96 @@ def download(name: str, url: str | None, force: bool) -> None:
 @options.as_json
 def verify(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Check a dataset: files, structure, counts, labels, content. Ends with 3 if anything is wrong."""
+    from erc_bench.cli.data_tables import print_verified, verified
     from erc_bench.data.load import inspect_dataset
 
     inspection = inspect_dataset(name, data_dir=data_dir)
     if as_json:
-        click.echo(json.dumps(_verified(inspection), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(verified(inspection), indent=2, ensure_ascii=False))
     else:
-        _print_verified(inspection)
+        print_verified(inspection)
     if inspection.dataset is None:
         raise inspection.refusal()
 
 
-def _verified(inspection: Inspection) -> dict[str, Any]:
-    """The outcome as JSON; a split that could not be read is null, and so is what is expected where no facts are known."""
-    facts = inspection.spec.facts
-    return {
-        "name": inspection.spec.name,
-        "folder": str(inspection.place.folder),
-        "ok": inspection.dataset is not None,
-        "fingerprint": inspection.dataset.fingerprint if inspection.dataset else None,
-        "expected_fingerprint": facts.fingerprint if facts else None,
-        "splits": {
-            split: (
-                dataclasses.asdict(inspection.measured[split])
-                | {"file_sha256": inspection.files[split], "file": _file(inspection, split)}
-                if split in inspection.measured
-                else None
-            )
-            for split in SPLITS
-        },
-        "expected": {split: dataclasses.asdict(expected) for split, expected in facts.splits.items()}
-        if facts
-        else None,
-        "problems": list(inspection.problems),
-    }
-
-
-def _print_verified(inspection: Inspection) -> None:
-    from rich.table import Table
-
-    spec = inspection.spec
-    table = Table("", box=None, header_style="bold")
-    for split in SPLITS:
-        table.add_column(split, justify="right")
-    for row in ("dialogues", "utterances", *spec.labels.names):
-        table.add_row(row, *(_count_cell(inspection, split, row) for split in SPLITS))
-    table.add_row("file", *(_file(inspection, split) for split in SPLITS))
-    table.add_row("content", *(_content(inspection, split) for split in SPLITS))
-    _console().print(table)
-    if inspection.dataset:
-        known = "complete and unaltered" if spec.facts else "well-formed; no facts of an official release are known"
-        click.echo(f"{spec.name} in {inspection.place.folder} is {known}.")
-        click.echo(f"fingerprint {inspection.dataset.fingerprint}")
-
-
-def _count(counts: SplitFacts, row: str) -> int:
-    count: int = counts.labels[row] if row in counts.labels else getattr(counts, row)
-    return count
-
-
-def _count_cell(inspection: Inspection, split: Split, row: str) -> str:
-    if split not in inspection.measured:
-        return "not readable"
-    got = _count(inspection.measured[split], row)
-    expected = _count(inspection.spec.facts.splits[split], row) if inspection.spec.facts else got
-    return f"{got:,}" if got == expected else f"[red]{got:,}, not {expected:,}[/red]"
-
-
-def _file(inspection: Inspection, split: Split) -> str:
-    if split not in inspection.measured:
-        return "not readable"
-    digest, facts = inspection.files[split], inspection.spec.facts
-    if digest is None:
-        return "several"
-    official = facts.splits[split].file_sha256 if facts else None
-    return "not known" if official is None else "official" if digest == official else "another"
-
-
-def _content(inspection: Inspection, split: Split) -> str:
-    if split not in inspection.measured:
-        return "not readable"
-    facts = inspection.spec.facts
-    if facts is None:
-        return "not known"
-    same = inspection.measured[split].fingerprint == facts.splits[split].fingerprint
-    return "ok" if same else "[red]differs[/red]"
-
-
 @data.command(
-    epilog="\b\nExamples:\n  erc-bench data audit dailydialog\n  erc-bench data audit sample --json > audit.json"
+    epilog="\b\nExamples:\n  erc-bench data audit dailydialog\n  erc-bench data audit sample --json > audit.json\n"
+    "  erc-bench data audit meld --against emorynlp"
 )
 @click.argument("name")
+@click.option("--against", metavar="OTHER", help="Find what it shares with another dataset instead.")
 @options.data_dir
 @options.as_json
-def audit(name: str, data_dir: Path | None, as_json: bool) -> None:
+def audit(name: str, against: str | None, data_dir: Path | None, as_json: bool) -> None:
     """Find what a dataset repeats, across splits and within them, and how far repeated labels agree.
 
     Test dialogues that stand in the training split favour systems that memorise. The labels of a dialogue that was
     annotated twice, scored against each other, estimate what annotators themselves reach.
     """
+    from erc_bench.cli.data_tables import print_against, print_audit
     from erc_bench.data.load import load_dataset
+
+    dataset = load_dataset(name, data_dir=data_dir)
+    if against is not None:
+        from erc_bench.inspection.against import audit_against
+
+        shared = audit_against(dataset, load_dataset(against, data_dir=data_dir))
+        click.echo(json.dumps(dataclasses.asdict(shared), indent=2)) if as_json else print_against(shared)
+        return
+
     from erc_bench.inspection.audit import audit as audited
     from erc_bench.progress import default_progress
 
-    dataset = load_dataset(name, data_dir=data_dir)
     outcome = audited(dataset, progress=default_progress())
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(outcome), indent=2))
-    else:
-        _print_audit(outcome)
+    click.echo(json.dumps(dataclasses.asdict(outcome), indent=2)) if as_json else print_audit(outcome)
 
 
-def _print_audit(outcome: Audit) -> None:
-    from rich.table import Table
+@data.command(epilog="\b\nExample:\n  erc-bench data new my-corpus && erc-bench data check my-corpus")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="NAME")
+def new(folder: Path) -> None:
+    """Write a folder with a corpus of your own: a few invented dialogues, ready to be replaced. No code is needed."""
+    from erc_bench.data.skeleton import write_skeleton
 
-    console = _console()
-    for what, repeats in (("dialogues", outcome.dialogues), ("utterances", outcome.utterances)):
-        table = Table(what, box=None, header_style="bold")
-        for column in ("all", "equal", "", "equal or near", ""):
-            table.add_column(column, justify="right")
-        for row in repeats:
-            where = f"{row.of}, in {row.among}" if row.of != row.among else f"{row.of}, repeated in it"
-            counts = (cell for count in (row.exact, row.near) for cell in (f"{count:,}", _share(count, row.total)))
-            table.add_row(where, f"{row.total:,}", *counts)
-        console.print(table, "")
-    conflicts = outcome.conflicts
-    click.echo(
-        f"Of {conflicts.texts_repeated:,} utterance texts that occur more than once (in {conflicts.utterances_repeated:,} "
-        f"utterances), {conflicts.texts_in_conflict:,} have different labels "
-        f"({_share(conflicts.texts_in_conflict, conflicts.texts_repeated)}; in {conflicts.utterances_in_conflict:,} "
-        "utterances).\n"
-    )
-    table = Table("equal dialogues", box=None, header_style="bold")
-    for column in ("compared", "differ", "utterances", "agree", "micro F1", "macro F1", "MCC"):
-        table.add_column(column, justify="right")
-    for twins in outcome.agreement:
-        scores = [f"{twins.agreement:.1f}%", f"{twins.micro_f1:.1f}", f"{twins.macro_f1:.1f}", f"{twins.mcc:.2f}"]
-        table.add_row(
-            f"{twins.of}, {twins.among}",
-            f"{twins.comparable:,} of {twins.dialogues:,}",
-            f"{twins.in_conflict:,}",
-            f"{twins.utterances:,}",
-            *(scores if twins.utterances else ["-"] * 4),
-        )
-    console.print(table)
-    click.echo(
-        "\nEqual: case and white space folded. Near: Jaccard similarity of at least 0.8 (dialogues: runs of three words;\n"
-        "utterances of five words or more: runs of five characters). The last table scores the labels of a dialogue\n"
-        "against those of its first equal that is cut into the same turns: an estimate of what annotators reach."
-    )
+    for path in write_skeleton(folder):
+        click.echo(path)
+    click.echo(f"Next: erc-bench run --system tfidf-logreg --dataset {folder}", err=True)
 
 
-def _share(count: int, total: int) -> str:
-    return f"{100 * count / total:.1f}%" if total else "-"
+@data.command(epilog="\b\nExample:\n  erc-bench data check my-corpus")
+@click.argument("folder", type=click.Path(path_type=Path))
+def check(folder: Path) -> None:
+    """Check a corpus of your own: says every problem with its file and line. Ends with 3 if there is one."""
+    from erc_bench.cli.data_tables import print_verified
+    from erc_bench.data.folder import described
+    from erc_bench.data.load import inspect_dataset
+    from erc_bench.errors import DataCorruptError
+    from erc_bench.scoring.catalogue import METRICS
+
+    spec, problems = described(folder, METRICS)
+    inspection = None if spec is None else inspect_dataset(spec)
+    problems += inspection.problems if inspection else ()
+    for problem in problems:
+        click.echo(problem)
+    if problems or inspection is None:
+        raise DataCorruptError(f"{folder} must be a whole dataset, got {len(problems):,} problems (see above).")
+    print_verified(inspection)
+
+
+@data.command(epilog="\b\nExample:\n  erc-bench data facts my-corpus > facts.json")
+@click.argument("name")
+@options.data_dir
+def facts(name: str, data_dir: Path | None) -> None:
+    """Print what a dataset is found to be (counts, SHA-256 of content and files), as its package keeps it."""
+    from erc_bench.data import dataset_spec
+    from erc_bench.data.load import inspect_dataset
+
+    spec = dataclasses.replace(dataset_spec(name, data_dir), facts=None)
+    inspection = inspect_dataset(spec, data_dir=data_dir)
+    if inspection.dataset is None:
+        raise inspection.refusal()
+    splits = {
+        split: dataclasses.asdict(measured) | {"file_sha256": inspection.files[split]}
+        for split, measured in inspection.measured.items()
+    }
+    found = {"fingerprint": inspection.dataset.fingerprint, "splits": splits}
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))

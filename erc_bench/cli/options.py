@@ -37,9 +37,26 @@ def data_dir(function: Decorated) -> Decorated:
     return click.option(
         "--data-dir",
         type=click.Path(path_type=Path),
-        help="Folder with the dataset's archives or extracted folders. "
+        help="Folder that holds the dataset, itself or in a subfolder of its name. "
         "Default: ERC_BENCH_DATA_DIR, else the download folder.",
     )(function)
+
+
+def dataset_of_rows(function: Decorated) -> Decorated:
+    """`--dataset`: which dataset's rows are meant, by its name or by the folder of one's own."""
+    return click.option(
+        "--dataset",
+        "dataset_name",
+        metavar="NAME",
+        callback=_name_of_dataset,
+        help="The dataset of the rows, where several datasets have them.",
+    )(function)
+
+
+def _name_of_dataset(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    from erc_bench.data.registry import dataset_name
+
+    return None if value is None else dataset_name(value)
 
 
 def results_dir(function: Decorated) -> Decorated:

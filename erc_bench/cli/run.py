@@ -179,8 +179,11 @@ def _plan(
 def _requests(planned: Sequence[PlannedRun], data_dir: Path | None, **common: Any) -> list[RunRequest]:
     from erc_bench.data import load_dataset
     from erc_bench.running.request import RunRequest, check_withheld
+    from erc_bench.scoring.catalogue import ranking_metric
 
     datasets = {name: load_dataset(name, data_dir=data_dir) for name in dict.fromkeys(run.dataset for run in planned)}
+    for dataset in datasets.values():
+        ranking_metric(dataset)  # a metric that does not exist is refused before any work
     requests = [
         RunRequest(
             system=run.system,

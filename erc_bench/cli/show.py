@@ -33,7 +33,7 @@ that has not got it gives its lowest seed, and a line says so."""
     "--limit", type=click.IntRange(min=0), default=10, show_default=True, help="Dialogues to show; 0 shows all."
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Which seed of a row.  [default: its lowest]")
-@click.option("--dataset", metavar="NAME", help="Dataset of a row, where several have it.")
+@options.dataset_of_rows
 @options.results_dir
 @options.data_dir
 @options.as_json
@@ -45,7 +45,7 @@ def show(
     dialogue: str | None,
     limit: int,
     seed: int | None,
-    dataset: str | None,
+    dataset_name: str | None,
     results_dir: Path,
     data_dir: Path | None,
     as_json: bool,
@@ -55,7 +55,7 @@ def show(
     from erc_bench.inspection.show import as_json as showing_as_json
     from erc_bench.inspection.show import build_showing, find_other, find_run
 
-    first = find_run(results_dir, run, dataset=dataset, seed=seed)
+    first = find_run(results_dir, run, dataset=dataset_name, seed=seed)
     name = first[0].record.dataset
     other = None
     if compare:

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 from erc_bench.contract.domain import SPLITS, Split
 from erc_bench.data.archives import members
 from erc_bench.data.load import inspect_dataset, split_problems
-from erc_bench.data.locate import DATA_DIR_VARIABLE
 from erc_bench.data.registry import dataset_spec
 from erc_bench.data.spec import DatasetSpec, Mirror, measure_split
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UsageError
 from erc_bench.files import file_sha256
-from erc_bench.paths import download_dir
+from erc_bench.paths import DATA_DIR_VARIABLE, download_dir
 from erc_bench.progress import Progress
 
 if TYPE_CHECKING:
@@ -62,9 +61,9 @@ def download(
         The folder cannot be written.
     """
     spec = dataset if isinstance(dataset, DatasetSpec) else dataset_spec(dataset)
-    if spec.bundled is not None:
-        progress.note(f"{spec.name} comes with an installed package: nothing to download")
-        return spec.bundled
+    if spec.fixed is not None:
+        progress.note(f"{spec.name} is there already, by {spec.fixed_by}: nothing to download")
+        return spec.fixed
     wanted = spec.mirrors if mirrors is None else mirrors
     if not wanted or not spec.files:
         raise UsageError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from erc_bench.contract.domain import SPLITS, Dataset, Dialogue, Split
 from erc_bench.data.locate import Place, place_of, require_present, ways_out
-from erc_bench.data.registry import dataset_spec
+from erc_bench.data.registry import dataset_spec, remember
 from erc_bench.data.spec import DatasetSpec, Facts, SplitFacts, measure_split
 from erc_bench.errors import DataCorruptError, DataError
 
@@ -42,7 +42,8 @@ class Inspection:
 
 
 def load_dataset(dataset: str | DatasetSpec, *, data_dir: Path | None = None) -> Dataset:
-    """Read a dataset, given by name or as a spec, and check its content against the facts of its spec.
+    """Read a dataset, given by name, by the path of a folder with a `dataset.toml` or as a spec, and check its content
+    against the facts of its spec. A folder used by its path is later found by its name.
 
     It is read from `data_dir` if given; else from the folder in ERC_BENCH_DATA_DIR, if it lies there; else from the
     download folder. Such a folder holds the dataset itself, or in a subfolder of the dataset's name. A dataset that
@@ -60,6 +61,7 @@ def load_dataset(dataset: str | DatasetSpec, *, data_dir: Path | None = None) ->
     inspection = inspect_dataset(dataset, data_dir=data_dir)
     if inspection.dataset is None:
         raise inspection.refusal()
+    remember(inspection.spec)
     return inspection.dataset
 
 
@@ -73,7 +75,7 @@ def inspect_dataset(dataset: str | DatasetSpec, *, data_dir: Path | None = None)
     DataMissingError
         There is nothing of it where it was looked for.
     """
-    spec = dataset if isinstance(dataset, DatasetSpec) else dataset_spec(dataset)
+    spec = dataset if isinstance(dataset, DatasetSpec) else dataset_spec(dataset, data_dir)
     place = place_of(spec, data_dir)
     require_present(spec, place)
     parts: dict[Split, tuple[Dialogue, ...]] = {}

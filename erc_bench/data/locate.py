@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from erc_bench.data.spec import DatasetSpec
 from erc_bench.errors import DataMissingError
-from erc_bench.paths import download_dir
+from erc_bench.paths import DATA_DIR_VARIABLE, data_dir_given, download_dir
 
-DATA_DIR_VARIABLE = "ERC_BENCH_DATA_DIR"
-PACKAGE, GIVEN, DOWNLOADED = "the package", "--data-dir", "the download folder"
+GIVEN, DOWNLOADED = "--data-dir", "the download folder"
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,10 @@ def place_of(spec: DatasetSpec, data_dir: Path | None = None) -> Place:
     """Which folder a dataset is read from: in `data_dir` if given; else in ERC_BENCH_DATA_DIR, if it lies there, else
     in the download folder. A folder holds a dataset itself or in a subfolder of the dataset's name.
 
-    A dataset that comes with a package is always read from there.
+    A dataset that has a fixed place, as one that comes with a package has, is always read from there.
     """
-    if spec.bundled is not None:
-        return Place(spec.bundled, PACKAGE, True)
+    if spec.fixed is not None:
+        return Place(spec.fixed, spec.fixed_by, True)
     places = [_place(spec, folder, named_by) for folder, named_by in _named(spec.name, data_dir)]
     return next((place for place in places if place.present), places[0])
 
@@ -40,9 +38,8 @@ def _named(name: str, data_dir: Path | None) -> Iterator[tuple[Path, str]]:
     if data_dir is not None:
         yield data_dir, GIVEN
         return
-    given = os.environ.get(DATA_DIR_VARIABLE)
-    if given:
-        yield Path(given), DATA_DIR_VARIABLE
+    if given := data_dir_given():
+        yield given, DATA_DIR_VARIABLE
     yield download_dir(name), DOWNLOADED
 
 
@@ -73,8 +70,8 @@ def require_present(spec: DatasetSpec, place: Place) -> None:
 
 def ways_out(spec: DatasetSpec, place: Place) -> str:
     """What to do about a dataset that is missing or damaged at a place."""
-    if place.named_by == PACKAGE:
-        return "Install its package again."
+    if spec.fixed is not None:
+        return spec.how_to_get or "Install its package again."
     if place.named_by == DOWNLOADED:
         elsewhere = f"name the folder that holds it with --data-dir or {DATA_DIR_VARIABLE}."
         if not spec.mirrors:

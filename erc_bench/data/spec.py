@@ -107,8 +107,8 @@ class DatasetSpec:
         Where `erc-bench data download` gets it, tried in turn.
     how_to_get
         Where to get a corpus that may not be downloaded without asking its owners.
-    bundled
-        The folder inside an installed package that holds the corpus; it is then read from there only.
+    fixed, fixed_by
+        The folder that holds the corpus wherever one looks, inside an installed package or one's own, and what says so.
     """
 
     name: str
@@ -126,7 +126,8 @@ class DatasetSpec:
     facts: Facts | None = None
     mirrors: Sequence[Mirror] = ()
     how_to_get: str = ""
-    bundled: Path | None = None
+    fixed: Path | None = None
+    fixed_by: str = "the package"
 
     def found_in(self, folder: Path) -> Path | None:
         """The folder that holds the corpus: `folder`, or one of the known subfolders; None where neither does.

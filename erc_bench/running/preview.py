@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from erc_bench.data.registry import dataset_name
 from erc_bench.errors import DataError
 from erc_bench.records.record import RUN_FILE, RunRecord, read_record
 from erc_bench.running.plan import PlannedRun
@@ -30,6 +31,7 @@ def preview(runs: Sequence[PlannedRun], results: Path) -> list[Preview]:
     The expected time is the median of the complete runs of the same system and dataset with the same settings, else with
     any settings and the same targets. A run that is complete takes none.
     """
+    runs = [replace(run, dataset=dataset_name(run.dataset)) for run in runs]
     records = _records(results)
     known = {(r.dataset, r.system, r.config_hash, r.seed): r for r in records}
     times = _Times([record for record in records if record.status == "complete" and record.timings])

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from erc_bench.cli.data import data
 from erc_bench.contract.domain import SPLITS
-from erc_bench.data import dataset_names, download_dir
+from erc_bench.contract.registry import registered
+from erc_bench.data import Facts, dataset_names, download_dir, load_dataset, registry
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def tiny(tiny_release: TinyRelease, register: Callable[[DatasetSpec], None]) -> 
     return tiny_release
 
 
-@pytest.mark.parametrize("command", ["list", "download", "verify", "audit"])
+@pytest.mark.parametrize("command", ["list", "download", "verify", "audit", "new", "check", "facts"])
 def test_every_command_has_an_example(command: str) -> None:
     shown = run(command, "--help")
     assert shown.exit_code == 0
@@ -212,3 +214,59 @@ def test_audit_for_programs(tiny: TinyRelease, home: Path, tmp_path: Path) -> No
 
 def test_audit_refuses_damaged_data(home: Path, tmp_path: Path) -> None:
     assert isinstance(run("audit", "dailydialog", "--data-dir", tmp_path).exception, DataMissingError)
+
+
+def test_audit_against_another_corpus(home: Path) -> None:
+    shown = run("audit", "sample", "--against", "sample").stdout
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["test,", "in", "test"] in [row[:3] for row in rows]
+    found = json.loads(run("audit", "sample", "--against", "sample", "--json").stdout)
+    assert (found["name"], found["other"]) == ("sample", "sample")
+    itself = next(row for row in found["shared"] if row["of"] == row["among"] == "test")
+    assert itself["shared"] == itself["utterances"] > 0
+    assert itself["dialogues_equal"] == itself["dialogues"]
+
+
+def test_a_corpus_of_ones_own_is_written_checked_and_listed(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    written = run("new", folder)
+    assert written.stdout.splitlines() == [
+        str(folder / name) for name in ("dataset.toml", "train.jsonl", "validation.jsonl", "test.jsonl")
+    ]
+    checked = run("check", folder)
+    assert checked.exit_code == 0
+    assert "mine in" in checked.stdout
+    assert run("verify", folder).exit_code == 0
+    load_dataset(str(folder))
+    listed = {entry["name"]: entry for entry in json.loads(run("list", "--json").stdout)}["mine"]
+    assert (listed["named_by"], listed["splits"], listed["ranking_metric"]) == ("dataset.toml", {}, "weighted_f1_all")
+
+
+def test_check_says_every_problem_with_file_and_line(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    run("new", folder)
+    settings = folder / "dataset.toml"
+    settings.write_text(settings.read_text().replace('"weighted_f1_all"', '"beauty"'))
+    for split in ("train", "test"):
+        file = folder / f"{split}.jsonl"
+        file.write_text(file.read_text().replace('"anger"', '"rage"').replace('"Cy"', '""'))
+    result = run("check", folder)
+    assert isinstance(result.exception, DataCorruptError)
+    assert result.exception.exit_code == 3
+    lines = result.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == [
+        f"line {settings.read_text().split('ranking_metric =')[0].count(chr(10)) + 1} of {settings}",
+        *(f"line {row} of {folder / split}.jsonl" for split in ("train", "test") for row in (1, 2, 3)),
+    ]
+
+
+def test_facts_are_what_a_package_keeps(sample: Dataset) -> None:
+    assert Facts.from_json(run("facts", "sample").stdout).fingerprint == sample.fingerprint
+
+
+def test_a_broken_package_costs_its_own_entry_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {**registered(registry.GROUP), "broken": EntryPoint("broken", "no_such_module:X", registry.GROUP)}
+    monkeypatch.setattr(registry, "registered", lambda group: known)
+    shown = run("list").stdout
+    assert "broken of unknown cannot be imported from no_such_module:X" in shown
+    assert "train 11,118 dialogues" in shown

@@ -222,7 +222,7 @@ def test_the_sample_needs_no_download(home: Path) -> None:
     notes = Notes()
     folder = download("sample", progress=notes)
     assert (folder / "test.jsonl").is_file()
-    assert notes.lines == ["sample comes with an installed package: nothing to download"]
+    assert notes.lines == ["sample is there already, by the package: nothing to download"]
 
 
 def test_a_folder_that_cannot_be_written(tiny_release: TinyRelease, file_server: FileServer, home: Path) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from erc_bench.contract.domain import Dataset, Dialogue, Utterance
+from erc_bench.contract.domain import Dataset, Dialogue, Target, Utterance
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.data.overlap import dialogue_text, seen_dialogues
+from erc_bench.data.overlap import bare_words, dialogue_text, seen_dialogues, shared_utterances
 
 
 def dialogue(name: str, *texts: str) -> Dialogue:
@@ -38,3 +38,14 @@ def test_the_real_test_split_has_107_seen_dialogues(dailydialog: Dataset) -> Non
     seen = seen_dialogues(dailydialog)
     unseen = [d for d in dailydialog.test if d.id not in seen]
     assert (len(seen), len(unseen), sum(map(len, unseen))) == (107, 893, 6_966)
+
+
+def test_two_corpora_punctuate_one_script_differently() -> None:
+    assert bare_words("Y'know -- it's *2* late, OK?") == ("yknow", "its", "2", "late", "ok")
+
+
+def test_only_utterances_of_six_words_are_shared() -> None:
+    one = [Dialogue("a", (Utterance("No, no!", "A"), Utterance("I did not say that to you.", "B")))]
+    other = [Dialogue("b", (Utterance("no no", "C"), Utterance("i did not say that to you", "C")))]
+    assert shared_utterances(one, other) == {Target("a", 1)}
+    assert shared_utterances(one, []) == frozenset()

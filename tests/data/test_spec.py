@@ -35,7 +35,7 @@ def test_every_spec_is_whole(name: str) -> None:
     assert spec.title
     assert spec.licence
     assert spec.reference
-    assert spec.mirrors or spec.bundled or spec.how_to_get
+    assert spec.mirrors or spec.fixed or spec.how_to_get
     assert len({mirror.url for mirror in spec.mirrors}) == len(spec.mirrors)
     if spec.facts is not None:
         assert list(spec.facts.splits) == list(SPLITS)

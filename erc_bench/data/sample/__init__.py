@@ -28,5 +28,6 @@ SAMPLE = DatasetSpec(
     read=_read,
     files=FILES,
     facts=Facts.from_json((FOLDER / "facts.json").read_text("utf-8")),
-    bundled=FOLDER,
+    how_to_get="Install erc-bench again.",
+    fixed=FOLDER,
 )
