@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +15,9 @@ from erc_bench.contract.domain import SPLITS
 from erc_bench.data import download_dir, load_dataset
 from erc_bench.data.dailydialog import DAILYDIALOG
 from erc_bench.data.download import check_split, download
-from erc_bench.data.spec import Mirror
+from erc_bench.data.emorynlp import EMORYNLP
+from erc_bench.data.meld import MELD
+from erc_bench.data.spec import DatasetSpec, Mirror
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UsageError
 from erc_bench.progress import SilentProgress
 
@@ -351,3 +354,40 @@ def test_the_real_release(single: bool, dailydialog_dir: Path, file_server: File
     assert all(
         (folder / f"{split}.zip").read_bytes() == (dailydialog_dir / f"{split}.zip").read_bytes() for split in SPLITS
     )
+
+
+@pytest.fixture(scope="session", params=[MELD, EMORYNLP], ids=lambda spec: spec.name)
+def plain_files(request: pytest.FixtureRequest) -> tuple[DatasetSpec, Path]:
+    """A real corpus of plain files and the folder that holds them."""
+    return request.param, request.getfixturevalue(f"{request.param.name}_dir")
+
+
+@pytest.mark.data
+def test_a_release_of_plain_files(plain_files: tuple[DatasetSpec, Path], file_server: FileServer, home: Path) -> None:
+    """From a server with the paths of the authors' repository; a file of other content is refused."""
+    spec, source = plain_files
+    (mirror,) = spec.mirrors
+    path = urlsplit(mirror.url).path
+    for file in spec.files.values():
+        file_server.files[f"{path}/{file}"] = (source / file).read_bytes()
+    local = Mirror(mirror.name, file_server.url(path))
+    folder = download(spec, progress=SilentProgress(), mirrors=[local], pause=0.01)
+    assert spec.facts is not None
+    assert load_dataset(spec).fingerprint == spec.facts.fingerprint
+    assert sorted(path.name for path in folder.iterdir()) == sorted(spec.files.values())
+    train = f"{path}/{spec.files['train']}"
+    file_server.files[train] = file_server.files[train].replace(b"you", b"me", 1)
+    with pytest.raises(
+        DataMissingError, match=r"the content of the train split .* a text, a label or the order differs"
+    ):
+        download(spec, progress=SilentProgress(), mirrors=[local], force=True, pause=0.01)
+    assert load_dataset(spec).fingerprint == spec.facts.fingerprint
+
+
+def test_the_authors_repositories_are_where_they_are() -> None:
+    urls = [spec.mirrors[0].file_url(spec.files["validation"]) for spec in (MELD, EMORYNLP)]
+    raw = "https://raw.githubusercontent.com"
+    assert urls == [
+        f"{raw}/declare-lab/MELD/master/data/MELD/dev_sent_emo.csv",
+        f"{raw}/emorynlp/emotion-detection/master/json/emotion-detection-dev.json",
+    ]
