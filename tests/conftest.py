@@ -245,6 +245,12 @@ def file_server() -> Iterator[FileServer]:
     thread.join()
 
 
+@pytest.fixture(autouse=True)
+def answers_kept_apart(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests read of predictions stays out of the user's cache."""
+    monkeypatch.setattr("erc_bench.records.answers.cache_dir", lambda: tmp_path_factory.getbasetemp() / "cache")
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home of the harness of its own, and no data folder from the environment."""

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import Dataset, LabelSet, Split, Target
+from erc_bench.contract.domain import Dataset, LabelSet, Split
 from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.progress import Progress, SilentProgress
-from erc_bench.protocols.headline import labels_of
 from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.protocols.views import SUBSETS, View, dialogue_confusions, view
-from erc_bench.records.groups import RunGroup, check_run, source_of, titles
-from erc_bench.records.predictions import read_predictions
+from erc_bench.records.answers import AnswerReader, Codes
+from erc_bench.records.groups import RunGroup, source_of, titles
 from erc_bench.records.record import Run
 from erc_bench.scoring import metrics
 from erc_bench.scoring.bootstrap import Estimate, Interval, estimates, resample_weights
@@ -81,11 +80,10 @@ def sections(
     mine = [group for group in groups if group.record.dataset == dataset.name and group.record.withheld is None]
     named = list(zip(titles(mine), mine, strict=True))
     runs = [run for group in mine for run in group.runs]
-    labels = {}
+    reader, answers = AnswerReader(dataset), {}
     with (progress or SilentProgress()).task(f"Reading runs on {dataset.name}", total=len(runs), unit="runs") as task:
         for run in runs:
-            check_run(run, dataset)
-            labels[run.folder] = labels_of(read_predictions(run.folder).values())
+            answers[run.folder] = reader.of_run(run)
             task.advance()
     found = []
     for protocol in protocols:
@@ -93,15 +91,15 @@ def sections(
         for subset in SUBSETS if applicable else ():
             part = view(dataset, protocol, subset)
             confusions = [
-                [_confusions(dataset, part, run, labels[run.folder]) for run in group.runs] for _, group in applicable
+                [_confusions(dataset, part, run, answers[run.folder]) for run in group.runs] for _, group in applicable
             ]
             found.append(_section(dataset, part, applicable, confusions, ranking or ranking_metric(dataset)))
     return found
 
 
-def _confusions(dataset: Dataset, part: View, run: Run, labels: Mapping[Target, str | None]) -> NDArray[np.int64]:
+def _confusions(dataset: Dataset, part: View, run: Run, answers: Codes) -> NDArray[np.int64]:
     try:
-        return dialogue_confusions(part, labels, dataset.labels)
+        return dialogue_confusions(part, answers, dataset.labels)
     except DataError as error:
         raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None
 

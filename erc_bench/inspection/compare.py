@@ -8,12 +8,11 @@ from pathlib import Path
 
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError, UsageError
-from erc_bench.protocols.headline import run_confusions
-from erc_bench.protocols.views import PROTOCOLS, SUBSETS, view
-from erc_bench.records.groups import RunGroup, check_run, group_runs, titles
-from erc_bench.records.predictions import read_predictions
+from erc_bench.protocols.views import PROTOCOLS, SUBSETS, dialogue_confusions, view
+from erc_bench.records.answers import AnswerReader
+from erc_bench.records.groups import RunGroup, group_runs, titles
 from erc_bench.records.record import RUN_FILE, Run, find_runs, read_record
-from erc_bench.scoring.bootstrap import Estimate, estimate, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, estimates, resample_weights
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
 from erc_bench.scoring.significance import Comparison, compare
 
@@ -124,13 +123,9 @@ def compare_sides(
             )
     part = view(dataset, protocol, subset)
     weights = resample_weights(len(part.dialogues))
-    estimates = []
-    for side in (a, b):
-        confusions = []
-        for run in side.group.runs:
-            check_run(run, dataset)
-            confusions.append(run_confusions(dataset, part, read_predictions(run.folder)))
-        estimates.append(estimate(confusions, dataset.labels, weights))
-    return Pair(
-        a, b, protocol, subset, (estimates[0], estimates[1]), compare(estimates[0], estimates[1], METRICS[chosen])
-    )
+    reader = AnswerReader(dataset)
+    confusions = [
+        [dialogue_confusions(part, reader.of_run(run), dataset.labels) for run in side.group.runs] for side in (a, b)
+    ]
+    one, other = estimates(confusions, dataset.labels, weights)
+    return Pair(a, b, protocol, subset, (one, other), compare(one, other, METRICS[chosen]))

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from erc_bench.contract.domain import Dataset, LabelSet
 from erc_bench.paper.published import Counterpart
 from erc_bench.protocols import triplet
-from erc_bench.protocols.headline import run_confusions
-from erc_bench.protocols.views import view
+from erc_bench.protocols.views import dialogue_confusions, view
+from erc_bench.records.answers import AnswerReader
 from erc_bench.records.groups import RunGroup, check_run, group_runs, titles
-from erc_bench.records.predictions import read_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, Run
 from erc_bench.scoring import metrics
 from erc_bench.scoring.bootstrap import Weights, estimate, resample_weights
@@ -100,6 +99,7 @@ class Measurements:
             if found.record.dataset == dataset.name and found.record.withheld is None
         ]
         self.rows = tuple(NamedGroup(title, group) for title, group in zip(titles(groups), groups, strict=True))
+        self._reader = AnswerReader(dataset)
         self._scored: dict[tuple[str, Protocol], Scored] = {}
         for row in self.rows:
             for run in row.group.runs:
@@ -154,7 +154,7 @@ class Measurements:
     def _predictions(self, row: NamedGroup, protocol: Protocol) -> Scored:
         labels = self.dataset.labels
         part = view(self.dataset, "last-turn" if protocol == "last-turn" else "utterance")
-        runs = [run_confusions(self.dataset, part, read_predictions(run.folder)) for run in row.group.runs]
+        runs = [dialogue_confusions(part, self._reader.of_run(run), labels) for run in row.group.runs]
         if protocol == "emotional utterances" and labels.neutral_index is not None:
             for confusions in runs:
                 confusions[:, labels.neutral_index] = 0

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target
 from erc_bench.errors import DataError, UnknownNameError
-from erc_bench.scoring.metrics import label_indices, prediction_indices
+from erc_bench.records.answers import NONE, Codes
+from erc_bench.scoring.metrics import label_indices
 
 PROTOCOLS: Mapping[str, str] = {
     "utterance": "every test utterance",
@@ -28,8 +29,9 @@ NAMED_MISSING = 5
 class View:
     """The utterances that a protocol scores, grouped by dialogue.
 
-    `targets`, `gold` and `dialogue_index` have one entry an utterance; `dialogue_index` (intp) counts into
-    `dialogues`, the ids of those that hold at least one target.
+    `targets`, `gold`, `gold_codes`, `places` and `dialogue_index` have one entry an utterance: `gold_codes` (intp) are
+    positions of labels, `places` (intp) count the test utterances of the dataset, and `dialogue_index` (intp) counts
+    into `dialogues`, the ids of those that hold at least one target.
     """
 
     protocol: str
@@ -37,6 +39,8 @@ class View:
     dialogues: tuple[str, ...]
     targets: tuple[Target, ...]
     gold: tuple[str, ...]
+    gold_codes: NDArray[np.intp]
+    places: NDArray[np.intp]
     dialogue_index: NDArray[np.intp]
 
     def __len__(self) -> int:
@@ -57,29 +61,43 @@ def view(dataset: Dataset, protocol: str = "utterance", subset: str = "all") -> 
         raise UnknownNameError("protocol", protocol, PROTOCOLS)
     if subset not in SUBSETS:
         raise UnknownNameError("subset", subset, SUBSETS)
-    dialogues = [dialogue for dialogue in _subset(dataset, subset) if len(dialogue)]
-    if not dialogues:
-        raise DataError(f"the subset {subset} of {dataset.name} must hold at least one utterance, got none.")
+    seen = _left_out(dataset, subset)
+    dialogues: list[str] = []
     targets: list[Target] = []
     gold: list[str] = []
+    places: list[int] = []
     index: list[int] = []
-    for position, dialogue in enumerate(dialogues):
-        first = len(dialogue) - 1 if protocol == "last-turn" else 0
-        for turn in range(first, len(dialogue)):
-            targets.append(Target(dialogue.id, turn))
-            gold.append(_gold(dialogue, turn))
-            index.append(position)
-    ids = tuple(dialogue.id for dialogue in dialogues)
-    return View(protocol, subset, ids, tuple(targets), tuple(gold), np.array(index, np.intp))
+    start = 0
+    for dialogue in dataset.test:
+        if len(dialogue) and dialogue.id not in seen:
+            for target in dialogue.targets("last" if protocol == "last-turn" else "all"):
+                targets.append(target)
+                gold.append(_gold(dialogue, target.turn))
+                places.append(start + target.turn)
+                index.append(len(dialogues))
+            dialogues.append(dialogue.id)
+        start += len(dialogue)
+    if not dialogues:
+        raise DataError(f"the subset {subset} of {dataset.name} must hold at least one utterance, got none.")
+    codes = label_indices(gold, dataset.labels)
+    return View(
+        protocol,
+        subset,
+        tuple(dialogues),
+        tuple(targets),
+        tuple(gold),
+        codes,
+        np.array(places),
+        np.array(index, np.intp),
+    )
 
 
-def _subset(dataset: Dataset, subset: str) -> list[Dialogue]:
+def _left_out(dataset: Dataset, subset: str) -> frozenset[str]:
     if subset == "all":
-        return list(dataset.test)
+        return frozenset()
     from erc_bench.data.overlap import seen_dialogues
 
-    seen = seen_dialogues(dataset)
-    return [dialogue for dialogue in dataset.test if dialogue.id not in seen]
+    return seen_dialogues(dataset)
 
 
 def _gold(dialogue: Dialogue, turn: int) -> str:
@@ -89,26 +107,29 @@ def _gold(dialogue: Dialogue, turn: int) -> str:
     return label
 
 
-def dialogue_confusions(view: View, predictions: Mapping[Target, str | None], labels: LabelSet) -> NDArray[np.int64]:
+def dialogue_confusions(view: View, answers: Codes, labels: LabelSet) -> NDArray[np.int64]:
     """Confusion counts of every dialogue of a view, int64 (D, K, K + 1), in the order of `view.dialogues`.
 
-    Predictions for targets outside the view are left out: a view selects from a run.
+    `answers` are those of a run to all test utterances (`erc_bench.records.answers`); answers to others than those of
+    the view are left out: a view selects from a run.
 
     Raises
     ------
     DataError
-        Targets of the view without a prediction (their number and the first few), or an unknown label.
+        Targets of the view without a prediction (their number and the first few).
     """
-    missing = [target for target in view.targets if target not in predictions]
-    if missing:
-        first = ", ".join(f"{dialogue} turn {turn}" for dialogue, turn in missing[:NAMED_MISSING])
+    predicted = answers[view.places].astype(np.intp)
+    missing = np.flatnonzero(predicted == NONE)
+    if len(missing):
+        first = ", ".join(
+            f"{dialogue} turn {turn}" for dialogue, turn in (view.targets[i] for i in missing[:NAMED_MISSING])
+        )
         raise DataError(
             f"predictions must cover all {len(view)} targets of the protocol {view.protocol}, got none for "
             f"{len(missing)}: {first}{', …' if len(missing) > NAMED_MISSING else ''}. "
             "Finish the run, or score it under a protocol that it covers."
         )
     size = len(labels)
-    predicted = prediction_indices([predictions[target] for target in view.targets], labels)
-    cells = (view.dialogue_index * size + label_indices(view.gold, labels)) * (size + 1) + predicted
+    cells = (view.dialogue_index * size + view.gold_codes) * (size + 1) + predicted
     counts = np.bincount(cells, minlength=len(view.dialogues) * size * (size + 1))
     return counts.reshape(len(view.dialogues), size, size + 1).astype(np.int64)

@@ -56,16 +56,26 @@ def check_run(run: Run, dataset: Dataset) -> None:
     DataCorruptError
         Another fingerprint, or another SHA-256 of the predictions, than the record says.
     """
+    check_dataset(run, dataset)
+    check_predictions(run, predictions_sha256(run.folder))
+
+
+def check_dataset(run: Run, dataset: Dataset) -> None:
+    """Refuse a run made on other data (`DataCorruptError`)."""
     record = run.record
     if record.dataset_fingerprint != dataset.fingerprint:
         raise DataCorruptError(
             f"{run.folder} must have been made on {dataset.name} with fingerprint {dataset.fingerprint[:12]}…, got "
             f"{record.dataset_fingerprint[:12]}…. Remove that run or make it again."
         )
-    found = predictions_sha256(run.folder)
-    if found != record.predictions_sha256:
+
+
+def check_predictions(run: Run, found: str) -> None:
+    """Refuse a run whose predictions have another SHA-256 (hex) than its record says (`DataCorruptError`)."""
+    recorded = run.record.predictions_sha256
+    if found != recorded:
         raise DataCorruptError(
-            f"{predictions_path(run.folder)} must have SHA-256 {record.predictions_sha256[:12]}… as its run.json says, "
+            f"{predictions_path(run.folder)} must have SHA-256 {recorded[:12]}… as its run.json says, "
             f"got {found[:12]}…: it was altered. Restore it, or make the run again with --overwrite."
         )
 

@@ -104,7 +104,14 @@ def predictions_path(folder: Path) -> Path:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened_predictions(path: Path) -> Iterator[BinaryIO]:
+    """The lines of a file of predictions, compressed or not.
+
+    Raises
+    ------
+    DataCorruptError
+        The file is compressed, and damaged.
+    """
     try:
         with path.open("rb") as file:
             yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if path.suffix == ".gz" else file
@@ -124,7 +131,7 @@ def predictions_sha256(folder: Path) -> str:
     DataCorruptError
         They are compressed, and damaged.
     """
-    with _opened(predictions_path(folder)) as file:
+    with opened_predictions(predictions_path(folder)) as file:
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
             digest.update(block)
@@ -143,15 +150,27 @@ def read_predictions(folder: Path) -> dict[Target, Prediction]:
     """
     path = predictions_path(folder)
     found: dict[Target, Prediction] = {}
+    for number, prediction in enumerate(iterate_predictions(path), start=1):
+        if prediction.target in found:
+            raise DataCorruptError(f"{path}:{number}: every target must stand once, got {prediction.target} twice.")
+        found[prediction.target] = prediction
+    return found
+
+
+def iterate_predictions(path: Path) -> Iterator[Prediction]:
+    """The predictions of a file one by one, which may name a target twice.
+
+    Raises
+    ------
+    DataCorruptError
+        A line is not a prediction.
+    """
     names: tuple[str, ...] = ()
-    with _opened(path) as file:
+    with opened_predictions(path) as file:
         for number, line in enumerate(file, start=1):
             prediction = _parse(line, f"{path}:{number}", names)
-            if prediction.target in found:
-                raise DataCorruptError(f"{path}:{number}: every target must stand once, got {prediction.target} twice.")
-            found[prediction.target] = prediction
             names = names if prediction.scores is None else tuple(prediction.scores)
-    return found
+            yield prediction
 
 
 def _parse(line: bytes, where: str, names: tuple[str, ...] = ()) -> Prediction:
