@@ -1,12 +1,36 @@
-"""erc-bench: a benchmark harness for Emotion Recognition in Conversation."""
+"""erc-bench: a benchmark harness for Emotion Recognition in Conversation.
+
+What authors of systems and datasets need, and the harness itself as functions (docs/python.md). The functions are imported
+when they are first asked for: `import erc_bench` loads neither torch nor pandas.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target, Utterance
 from erc_bench.contract.system import NoConfig, Prediction, Report, Runtime, System, SystemInfo
 from erc_bench.progress import Progress
 
+if TYPE_CHECKING:
+    from erc_bench.api.data import audit, datasets, load_dataset
+    from erc_bench.api.results import compare, leaderboard, show, verify
+    from erc_bench.api.runs import check, export, run, score, systems
+    from erc_bench.data.spec import DatasetSpec
+
+_MODULES = {
+    "api.data": ("audit", "datasets", "load_dataset"),
+    "api.runs": ("check", "export", "run", "score", "systems"),
+    "api.results": ("compare", "leaderboard", "show", "verify"),
+    "data.spec": ("DatasetSpec",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
 __all__ = [
     "Dataset",
+    "DatasetSpec",
     "Dialogue",
     "LabelSet",
     "NoConfig",
@@ -18,5 +42,44 @@ __all__ = [
     "SystemInfo",
     "Target",
     "Utterance",
+    "audit",
+    "check",
+    "compare",
+    "datasets",
+    "export",
+    "leaderboard",
+    "load_dataset",
     "option",
+    "run",
+    "score",
+    "show",
+    "systems",
+    "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'erc_bench' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"erc_bench.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _FolderAndFunction(ModuleType):
+    @property
+    def __call__(self) -> Any:
+        return __getattr__(self.__name__.rpartition(".")[2])
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: object) -> None:
+        # `systems` and `leaderboard` are folders, too: importing one puts it here, in front of the function.
+        if name in _HOME and isinstance(value, ModuleType):
+            value.__class__ = _FolderAndFunction
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

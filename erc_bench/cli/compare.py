@@ -52,23 +52,28 @@ def compare(
     as_json: bool,
 ) -> None:
     """Test whether row A differs from row B: paired, by dialogue."""
-    from erc_bench.data import load_dataset
-    from erc_bench.inspection.compare import compare_sides, default_protocol, find_sides
+    from erc_bench.api import results
 
-    first, second = find_sides(results_dir, (a, b), dataset_name)
-    dataset = load_dataset(first.group.record.dataset, data_dir=data_dir)
-    chosen = protocol or default_protocol(first, second)
-    pair = compare_sides(first, second, dataset, protocol=chosen, subset=subset, metric=metric)
+    pair = results.compare(
+        a,
+        b,
+        metric=metric,
+        protocol=protocol,
+        subset=subset,
+        dataset=dataset_name,
+        results_dir=results_dir,
+        data_dir=data_dir,
+    )
     if as_json:
-        click.echo(json.dumps(_content(pair, dataset.name), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_content(pair), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_lines(pair, dataset.name)))
+        click.echo("\n".join(_lines(pair)))
 
 
-def _content(pair: Pair, dataset: str) -> dict[str, Any]:
+def _content(pair: Pair) -> dict[str, Any]:
     found = pair.comparison
     return {
-        "dataset": dataset,
+        "dataset": pair.dataset,
         "protocol": pair.protocol,
         "subset": pair.subset,
         "dialogues": pair.estimates[0].dialogues,
@@ -82,17 +87,11 @@ def _content(pair: Pair, dataset: str) -> dict[str, Any]:
         "high": found.interval.high,
         "p_value": found.p_value,
         "detectable": found.detectable,
-        "different": _differ(pair),
+        "different": pair.different,
     }
 
 
-def _differ(pair: Pair) -> bool:
-    from erc_bench.scoring.significance import ALPHA
-
-    return pair.comparison.p_value <= ALPHA
-
-
-def _lines(pair: Pair, dataset: str) -> list[str]:
+def _lines(pair: Pair) -> list[str]:
     from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
     from erc_bench.scoring.significance import ALPHA, POWER
 
@@ -110,7 +109,7 @@ def _lines(pair: Pair, dataset: str) -> list[str]:
         described(side.title, estimate.score[metric.name], estimate.seeds, *estimate.interval(metric.name))
         for side, estimate in ((pair.a, pair.estimates[0]), (pair.b, pair.estimates[1]))
     ]
-    if _differ(pair):
+    if pair.different:
         better, worse = (pair.a, pair.b) if found.first_is_better else (pair.b, pair.a)
         verdict = f"{better.title} is better than {worse.title} (p at most {ALPHA:g})."
     else:
@@ -119,7 +118,7 @@ def _lines(pair: Pair, dataset: str) -> list[str]:
             "no proof that they are equal."
         )
     return [
-        f"{dataset}, protocol {pair.protocol}, subset {pair.subset}: {pair.estimates[0].dialogues:,} dialogues, "
+        f"{pair.dataset}, protocol {pair.protocol}, subset {pair.subset}: {pair.estimates[0].dialogues:,} dialogues, "
         f"{RESAMPLES:,} paired resamples of them",
         f"A  {rows[0]}",
         f"B  {rows[1]}",

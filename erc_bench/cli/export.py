@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from erc_bench.cli import options
-from erc_bench.errors import DataMissingError
 
 EPILOG = """\b
 Examples:
@@ -27,18 +26,10 @@ model wrote, no weights or embeddings, no absolute paths. Boards made from them 
 @options.results_dir
 def export(runs: tuple[Path, ...], to: Path, scores: bool, results_dir: Path) -> None:
     """Copy run records (folders RUN, or all complete ones) in a form that can be published."""
-    from erc_bench.records.record import Run, find_runs, read_record
-    from erc_bench.running.export import export_run
+    from erc_bench.api import runs as api
+    from erc_bench.progress import default_progress
 
-    if runs:
-        found = [Run(folder, read_record(folder)) for folder in runs]
-    else:
-        every = list(find_runs(results_dir))
-        found = [run for run in every if run.record.status == "complete"]
-        if not found:
-            raise DataMissingError(f"{results_dir} must hold a complete run to be exported, got none.")
-        if len(found) < len(every):
-            click.echo(f"not complete, left out: {len(every) - len(found)}", err=True)
-    for run in found:
-        click.echo(export_run(run, to, scores=scores).folder)
-    click.echo(f"runs copied to {to}: {len(found)}", err=True)
+    copies = api.export(to, runs, scores=scores, results_dir=results_dir, progress=default_progress())
+    for run in copies:
+        click.echo(run.folder)
+    click.echo(f"runs copied to {to}: {len(copies)}", err=True)

@@ -123,13 +123,15 @@ def run(
         _print_preview(planned, results_dir, jobs, as_json=as_json)
         return
 
-    from erc_bench.contract.system import Runtime
-    from erc_bench.paths import cache_dir
+    from erc_bench.api.data import load_dataset
+    from erc_bench.api.runs import requests_of
     from erc_bench.progress import default_progress
     from erc_bench.running.batch import automatic_jobs, make_runs
 
-    runtime = Runtime(device=device, offline=offline, cache_dir=cache_dir())
-    requests = _requests(planned, data_dir, results=results_dir, runtime=runtime, overwrite=overwrite)
+    datasets = {name: load_dataset(name, data_dir=data_dir) for name in dict.fromkeys(run.dataset for run in planned)}
+    requests = requests_of(
+        planned, datasets, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline
+    )
     report = _Report(requests, as_json=as_json)
     with closing(make_runs(requests, default_progress(), jobs=jobs or automatic_jobs(requests))) as results:
         for request, result in results:
@@ -174,31 +176,6 @@ def _plan(
         for number in seeds or [seed or 0]
         for withheld in dict.fromkeys(withhold or (None,))
     ]
-
-
-def _requests(planned: Sequence[PlannedRun], data_dir: Path | None, **common: Any) -> list[RunRequest]:
-    from erc_bench.data import load_dataset
-    from erc_bench.running.request import RunRequest, check_withheld
-    from erc_bench.scoring.catalogue import ranking_metric
-
-    datasets = {name: load_dataset(name, data_dir=data_dir) for name in dict.fromkeys(run.dataset for run in planned)}
-    for dataset in datasets.values():
-        ranking_metric(dataset)  # a metric that does not exist is refused before any work
-    requests = [
-        RunRequest(
-            system=run.system,
-            config=run.config,
-            dataset=datasets[run.dataset],
-            seed=run.seed,
-            targets=run.targets,
-            withheld=run.withheld,
-            **common,
-        )
-        for run in planned
-    ]
-    for request in requests:
-        check_withheld(request)
-    return requests
 
 
 def _print_preview(planned: Sequence[PlannedRun], results: Path, jobs: int, *, as_json: bool) -> None:

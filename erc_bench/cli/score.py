@@ -11,6 +11,7 @@ import click
 from erc_bench.cli import options
 
 if TYPE_CHECKING:
+    from erc_bench.contract.domain import Targets
     from erc_bench.contract.system import Context
 
 EPILOG = """\b
@@ -53,7 +54,7 @@ def score(
     file: Path,
     name: str,
     dataset_name: str,
-    targets: str,
+    targets: Targets,
     seed: int,
     context: Context | None,
     source: str,
@@ -63,14 +64,21 @@ def score(
     as_json: bool,
 ) -> None:
     """Turn predictions made elsewhere (FILE, JSONL or CSV) into a run record and print its scores."""
-    from erc_bench.data import load_dataset
-    from erc_bench.running.import_predictions import Scoring, check_name, import_predictions
+    from erc_bench.api import runs
     from erc_bench.scoring.catalogue import UNUSABLE_RATE, in_words
 
-    check_name(name)
-    dataset = load_dataset(dataset_name, data_dir=data_dir)
-    scoring = Scoring(name, "last" if targets == "last" else "all", seed, context, source)
-    run = import_predictions(file, scoring, dataset, results_dir, overwrite=overwrite)
+    run = runs.score(
+        file,
+        name=name,
+        dataset=dataset_name,
+        targets=targets,
+        seed=seed,
+        context=context,
+        source=source,
+        results_dir=results_dir,
+        data_dir=data_dir,
+        overwrite=overwrite,
+    )
     record = run.record
     if as_json:
         click.echo(

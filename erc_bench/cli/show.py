@@ -51,19 +51,22 @@ def show(
     as_json: bool,
 ) -> None:
     """Show dialogues with gold and predicted labels side by side."""
-    from erc_bench.data import load_dataset
+    from erc_bench.api import results
     from erc_bench.inspection.show import as_json as showing_as_json
-    from erc_bench.inspection.show import build_showing, find_other, find_run
+    from erc_bench.progress import default_progress
 
-    first = find_run(results_dir, run, dataset=dataset_name, seed=seed)
-    name = first[0].record.dataset
-    other = None
-    if compare:
-        other, note = find_other(results_dir, compare, dataset=name, seed=seed)
-        if note:
-            click.echo(note, err=True)
-    loaded = load_dataset(name, data_dir=data_dir)
-    showing = build_showing(loaded, first, other, errors=errors, label=label, dialogue=dialogue)
+    showing = results.show(
+        run,
+        compare=compare,
+        errors=errors,
+        label=label,
+        dialogue=dialogue,
+        seed=seed,
+        dataset=dataset_name,
+        results_dir=results_dir,
+        data_dir=data_dir,
+        progress=default_progress(),
+    )
     shown = showing.dialogues[:limit] if limit else showing.dialogues
     if as_json:
         click.echo(json.dumps(showing_as_json(showing, shown), indent=2, ensure_ascii=False))

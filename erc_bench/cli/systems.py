@@ -81,14 +81,12 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 def check(name: str, settings: tuple[str, ...], device: str) -> None:
     """Run the conformance suite on a system: the contract every system must keep."""
-    from erc_bench.contract.config import parse_settings
+    from erc_bench.api import runs
+    from erc_bench.contract.config import split_settings
     from erc_bench.errors import SystemFailedError
-    from erc_bench.running.conformance import check_system
 
-    system = system_class(name)
-    config = parse_settings(system.Config, settings, owner=name)
     failed = 0
-    for result in check_system(system, config, device=device):
+    for result in runs.check(name, settings=split_settings(settings), device=device):
         mark = {"passed": "ok  ", "failed": "FAIL", "not applicable": "n/a "}[result.outcome]
         click.echo(f"{mark}  {result.name}{': ' + result.reason if result.reason else ''}")
         failed += result.outcome == "failed"

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from erc_bench.cli import options
-from erc_bench.errors import DataMissingError, UsageError, VerificationError
-
-if TYPE_CHECKING:
-    from erc_bench.records.record import Run
+from erc_bench.errors import VerificationError
 
 EPILOG = """\b
 Examples:
@@ -34,49 +30,29 @@ def verify(
     runs: tuple[Path, ...], results_dir: Path, output_dir: Path | None, data_dir: Path | None, as_json: bool
 ) -> None:
     """Recompute run records (folders RUN) and boards, and compare with what they say."""
-    from erc_bench.data import load_dataset
-    from erc_bench.inspection.verify import verify_boards, verify_run
+    from erc_bench.api import results
     from erc_bench.progress import default_progress
-    from erc_bench.records.record import Run, find_runs, read_record
 
-    found = [Run(folder, read_record(folder)) for folder in runs] if runs else list(find_runs(results_dir))
-    complete = [run for run in found if run.record.status == "complete"]
-    if runs and len(complete) < len(found):
-        raise UsageError(f"a run must be complete to be verified, got {_first_incomplete(found)}. Finish it first.")
-    if not complete:
-        raise DataMissingError(f"{results_dir} must hold a complete run to be verified, got none.")
-    datasets = {
-        name: load_dataset(name, data_dir=data_dir) for name in sorted({run.record.dataset for run in complete})
-    }
-    differences = []
-    with default_progress().task("Recomputing runs", total=len(complete), unit="runs") as task:
-        for run in complete:
-            differences += verify_run(run, datasets[run.record.dataset])
-            task.advance()
-    boards = 0
-    if not runs and not differences:
-        boards, differences = verify_boards(results_dir, [results_dir, output_dir or results_dir], data_dir)
+    found = results.verify(
+        runs, results_dir=results_dir, output_dir=output_dir, data_dir=data_dir, progress=default_progress()
+    )
+    differences = found.differences
     if as_json:
         content = {
-            "runs": len(complete),
-            "incomplete_runs": len(found) - len(complete),
-            "boards": boards,
-            "differences": [{"where": str(found.where), "what": found.what} for found in differences],
+            "runs": found.runs,
+            "incomplete_runs": found.incomplete_runs,
+            "boards": found.boards,
+            "differences": [{"where": str(each.where), "what": each.what} for each in differences],
         }
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         for difference in differences:
             click.echo(str(difference))
     if differences:
-        unread = "" if runs or boards else " Boards were not recomputed, since runs differ."
+        unread = "" if runs or found.boards else " Boards were not recomputed, since runs differ."
         raise VerificationError(
             f"what is recorded must follow from the predictions, got differences: {len(differences)}.{unread}"
         )
     if not as_json:
-        left_out = f" Not complete, left out: {len(found) - len(complete)}." if len(complete) < len(found) else ""
-        click.echo(f"No difference. Recomputed runs: {len(complete)}, board files: {boards}.{left_out}")
-
-
-def _first_incomplete(runs: list[Run]) -> str:
-    first = next(run for run in runs if run.record.status != "complete")
-    return f"status {first.record.status!r} in {first.folder}"
+        left_out = f" Not complete, left out: {found.incomplete_runs}." if found.incomplete_runs else ""
+        click.echo(f"No difference. Recomputed runs: {found.runs}, board files: {found.boards}.{left_out}")

@@ -64,13 +64,24 @@ def parse_settings(config_class: type[Any], settings: Sequence[str], *, owner: s
     ConfigError
         A setting without `=`, an unknown field (the nearest name is given), or a value of the wrong type.
     """
+    return build_config(config_class, split_settings(settings), owner=owner)
+
+
+def split_settings(settings: Sequence[str]) -> dict[str, str]:
+    """`field=value` strings by field; of several for one field, the last.
+
+    Raises
+    ------
+    ConfigError
+        A setting without `=`.
+    """
     values: dict[str, str] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
             raise ConfigError(f"--set must be field=value, got {setting!r}.")
         values[name.strip()] = value
-    return build_config(config_class, values, owner=owner)
+    return values
 
 
 def build_config(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> Any:

@@ -14,7 +14,7 @@ from erc_bench.records.groups import RunGroup, group_runs, titles
 from erc_bench.records.record import RUN_FILE, Run, find_runs, read_record
 from erc_bench.scoring.bootstrap import Estimate, estimates, resample_weights
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
-from erc_bench.scoring.significance import Comparison, compare
+from erc_bench.scoring.significance import ALPHA, Comparison, compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,16 @@ class Pair:
     subset: str
     estimates: tuple[Estimate, Estimate]
     comparison: Comparison
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset that both are on."""
+        return self.a.group.record.dataset
+
+    @property
+    def different(self) -> bool:
+        """Whether the test tells the two apart."""
+        return self.comparison.p_value <= ALPHA
 
 
 def find_sides(results: Path, names: tuple[str, str], dataset: str | None = None) -> tuple[Side, Side]:

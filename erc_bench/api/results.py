@@ -1,0 +1,200 @@
+"""Results: the board of runs, two rows against each other, dialogues side by side, and whether it all holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from erc_bench.api.data import Folder, load_dataset, path_of
+from erc_bench.api.runs import RESULTS, complete_runs, not_complete
+from erc_bench.errors import UsageError
+from erc_bench.progress import Progress, SilentProgress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from erc_bench.inspection.compare import Pair
+    from erc_bench.inspection.show import Showing
+    from erc_bench.inspection.verify import Difference
+
+
+def leaderboard(
+    results_dir: Folder = RESULTS,
+    *,
+    dataset: str | None = None,
+    protocol: str | None = None,
+    data_dir: Folder | None = None,
+    rank_by: str | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """The board of all complete runs, every number recomputed from their predictions; one row of it a line.
+
+    The columns are those of leaderboard.csv, then scores that only some protocols have. F1 and accuracy are percents, the
+    MCC lies in -1..1, the rate of unusable answers in 0..1; `_low` and `_high` end 95% intervals. Rows with the evidence
+    `published` are copied from papers and have no rank.
+
+    Parameters
+    ----------
+    rank_by
+        The metric that ranks; default that of each dataset.
+
+    Raises
+    ------
+    UnknownNameError
+        No dataset, protocol or metric of that name.
+    DataMissingError
+        No complete run, or the gold labels that the runs are scored against are not there.
+    DataCorruptError
+        A run made on other data, or whose predictions were altered.
+    """
+    import pandas as pd
+
+    from erc_bench.board.build import build_boards
+    from erc_bench.board.formats.csv_file import all_rows, every_value
+
+    found = build_boards(
+        Path(results_dir),
+        dataset=dataset,
+        protocol=protocol,
+        data_dir=path_of(data_dir),
+        rank_by=rank_by,
+        progress=progress,
+    )
+    rows = [every_value(row) for row in all_rows(found.boards)]
+    return pd.DataFrame(rows).astype({"seeds": "Int64", "parameters": "Int64"})
+
+
+def compare(
+    a: Folder,
+    b: Folder,
+    *,
+    metric: str | None = None,
+    protocol: str | None = None,
+    subset: str = "all",
+    dataset: str | None = None,
+    results_dir: Folder = RESULTS,
+    data_dir: Folder | None = None,
+) -> Pair:
+    """Test whether row A differs from row B: paired, on the same resamples of whole dialogues.
+
+    Parameters
+    ----------
+    a, b
+        Rows, titled as on the board, or folders of runs.
+    metric
+        Default the one that ranks the dataset.
+    protocol
+        Default `utterance`, or `last-turn` where one of the rows labelled nothing else.
+    dataset
+        Needed where both rows exist on several.
+
+    Raises
+    ------
+    UnknownNameError
+        No such row, metric, protocol or subset.
+    UsageError
+        Rows that cannot be compared.
+    """
+    from erc_bench.inspection.compare import compare_sides, default_protocol, find_sides
+
+    first, second = find_sides(Path(results_dir), (str(a), str(b)), dataset)
+    data = load_dataset(first.group.record.dataset, data_dir=data_dir)
+    chosen = protocol or default_protocol(first, second)
+    return compare_sides(first, second, data, protocol=chosen, subset=subset, metric=metric)
+
+
+def show(
+    run: Folder,
+    *,
+    compare: Folder | None = None,
+    errors: bool = False,
+    label: str | None = None,
+    dialogue: str | None = None,
+    seed: int | None = None,
+    dataset: str | None = None,
+    results_dir: Folder = RESULTS,
+    data_dir: Folder | None = None,
+    progress: Progress | None = None,
+) -> Showing:
+    """Dialogues with gold and predicted labels side by side.
+
+    Parameters
+    ----------
+    run
+        A run folder, or a row title or system name.
+    compare
+        Another, named likewise: then only utterances are selected where exactly one of the two is right.
+    errors
+        Only dialogues with an utterance that was labelled wrong.
+    label
+        Only this label, as gold label or as answer.
+    dialogue
+        Only the dialogue of this id.
+    seed
+        Which seed of a row; default its lowest.
+    """
+    from erc_bench.inspection.show import build_showing, find_other, find_run
+
+    first = find_run(Path(results_dir), str(run), dataset=dataset, seed=seed)
+    name = first[0].record.dataset
+    other = None
+    if compare is not None:
+        other, note = find_other(Path(results_dir), str(compare), dataset=name, seed=seed)
+        if note:
+            (progress or SilentProgress()).note(note)
+    loaded = load_dataset(name, data_dir=data_dir)
+    return build_showing(loaded, first, other, errors=errors, label=label, dialogue=dialogue)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was recomputed: complete runs, board files, runs left out as incomplete, and every difference found."""
+
+    runs: int
+    boards: int
+    incomplete_runs: int
+    differences: tuple[Difference, ...]
+
+
+def verify(
+    runs: Iterable[Folder] = (),
+    *,
+    results_dir: Folder = RESULTS,
+    output_dir: Folder | None = None,
+    data_dir: Folder | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Recompute run records and boards, and compare with what they say.
+
+    Parameters
+    ----------
+    runs
+        Folders of runs; none: every complete run in `results_dir`, then, if no run differs, the boards that lie there and
+        in `output_dir`.
+
+    Raises
+    ------
+    UsageError
+        A run of `runs` is not complete.
+    DataMissingError
+        There is no complete run.
+    """
+    from erc_bench.inspection.verify import verify_boards, verify_run
+
+    folders, results = list(runs), Path(results_dir)
+    complete, incomplete = complete_runs(folders, results, "verified")
+    if folders and incomplete:
+        raise UsageError(not_complete(incomplete[0], "verified"))
+    data = {name: load_dataset(name, data_dir=data_dir) for name in sorted({each.record.dataset for each in complete})}
+    differences: list[Difference] = []
+    with (progress or SilentProgress()).task("Recomputing runs", total=len(complete), unit="runs") as task:
+        for each in complete:
+            differences += verify_run(each, data[each.record.dataset])
+            task.advance()
+    boards = 0
+    if not folders and not differences:
+        places = [results, Path(output_dir or results)]
+        boards, differences = verify_boards(results, places, path_of(data_dir))
+    return Verification(len(complete), boards, len(incomplete), tuple(differences))
