@@ -39,6 +39,17 @@ class Dialogue:
     def __len__(self) -> int:
         return len(self.utterances)
 
+    @property
+    def speaker_order(self) -> tuple[int, ...]:
+        """For each utterance the place of its speaker in the order of first appearance: 0, 1, 0, 2, …"""
+        order: dict[str, int] = {}
+        return tuple(order.setdefault(utterance.speaker, len(order)) for utterance in self.utterances)
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nothing is known of the speakers but that A and B take turns, as in DailyDialog."""
+        return all(utterance.speaker == "AB"[turn % 2] for turn, utterance in enumerate(self.utterances))
+
     def without_labels(self) -> Dialogue:
         """The same dialogue as a system may see it at test time."""
         return replace(self, utterances=tuple(replace(u, label=None) for u in self.utterances))

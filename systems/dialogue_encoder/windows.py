@@ -44,8 +44,7 @@ class Window:
 
 def speaker_indices(dialogue: Dialogue) -> list[int]:
     """For each utterance, the place of its speaker in the order of first appearance (all after the 15th share one)."""
-    order: dict[str, int] = {}
-    return [min(order.setdefault(u.speaker, len(order)), SPEAKERS - 1) for u in dialogue.utterances]
+    return [min(place, SPEAKERS - 1) for place in dialogue.speaker_order]
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,3 +65,22 @@ def test_fingerprint_sees_which_split_a_dialogue_is_in() -> None:
 
 def test_folding_ignores_case_and_white_space() -> None:
     assert folded("  Good\tMORNING \n") == folded("good morning")
+
+
+def test_speakers_are_counted_by_first_appearance() -> None:
+    def dialogue(speakers: str) -> Dialogue:
+        return Dialogue("d", tuple(Utterance("Hm.", speaker) for speaker in speakers))
+
+    assert dialogue("CACBC").speaker_order == (0, 1, 0, 2, 0)
+    assert [dialogue(speakers).is_anonymous for speakers in ("ABA", "A", "BA", "AAB", "ABC")] == [
+        *(True, True),
+        *(False, False, False),
+    ]
+
+
+def test_a_label_set_may_have_no_neutral_label() -> None:
+    none = LabelSet(("joy", "rage"), neutral=None)
+    assert (none.emotions, none.neutral_index, none.fallback) == (("joy", "rage"), None, "joy")
+    some = LabelSet(("joy", "calm"), neutral="calm")
+    assert (some.emotions, some.neutral_index, some.fallback) == (("joy",), 1, "calm")
+    assert content_fingerprint(none, []) != content_fingerprint(LabelSet(("joy", "rage"), neutral="joy"), [])
