@@ -1,16 +1,21 @@
-"""The metrics: one entry each. Boards, files, `compare`, `verify` and pictures follow (docs/adding-a-metric.md)."""
+"""The metrics: one entry each. Boards, files, `compare`, `verify` and pictures follow (docs/adding-a-metric.md).
+
+Packages add theirs through the entry-point group `erc_bench.metrics`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset
-from erc_bench.errors import UnknownNameError
+from erc_bench.contract.registry import origin_of, registered
+from erc_bench.errors import DataError, UnknownNameError
 from erc_bench.scoring.metric import CORRELATION, SHARE, Margins, Metric, Reading, ratio
 
+GROUP = "erc_bench.metrics"
 EMOTIONS = "the emotions"
 ALL_LABELS = "all labels"
 
@@ -61,6 +66,27 @@ METRICS: dict[str, Metric] = {
     )
 }
 
+
+def _of_packages() -> Iterator[Metric]:
+    for name, point in sorted(registered(GROUP).items()):
+        where = f"{point.value} of {origin_of(point)}"
+        try:
+            metric = point.load()
+        except Exception as error:
+            raise DataError(
+                f"the metric {name} cannot be imported from {where}: {type(error).__name__}: {error}. Reinstall that "
+                "package or report it to its authors."
+            ) from error
+        if not isinstance(metric, Metric) or metric.of is None or metric.name != name or name in METRICS:
+            raise DataError(
+                f"{where} must be a Metric with a function and the name {name!r}, which no other metric has, got "
+                f"{metric!r}. Report it to its authors or remove that package."
+            )
+        yield metric
+
+
+METRICS |= {metric.name: metric for metric in _of_packages()}
+
 # Scores that a protocol computes from more than the counts of one run.
 TIE_RATE = Metric("tie_rate", "ties", "all triplets", None, SHARE, higher_is_better=False)
 WITHHELD_F1 = Metric("withheld_f1", "F1 of the withheld label", "the withheld label", None)
@@ -108,7 +134,7 @@ def ranking_metric(dataset: Dataset | str) -> Metric:
 def headline(ranking: Metric = MICRO_F1) -> tuple[Metric, ...]:
     """The columns of a board: the metric that ranks it, those that stand beside it, and those on every board."""
     names = [*ranking.beside, *(metric.name for metric in METRICS.values() if metric.headline)]
-    others = (METRICS[name] for name in dict.fromkeys(names) if name != ranking.name)
+    others = (find_metric(name) for name in dict.fromkeys(names) if name != ranking.name)
     return (ranking, *others)
 
 

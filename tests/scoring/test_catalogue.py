@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from erc_bench.contract.domain import Dataset
-from erc_bench.errors import UnknownNameError
+from erc_bench.errors import DataError, UnknownNameError
+from erc_bench.scoring import catalogue
 from erc_bench.scoring.catalogue import (
     CORRECTED,
     HALF_TIES,
@@ -58,3 +59,44 @@ def test_an_unknown_metric_is_refused_with_the_nearest_name() -> None:
 
 def test_scores_in_words_leave_out_what_an_old_record_does_not_hold() -> None:
     assert in_words("dailydialog", {"micro_f1": 57.7149, "mcc": -0.1, "else": 1.0}) == "micro F1 57.71, MCC −0.100"
+
+
+class Point:
+    """An entry point that gives what it is told to, or raises it."""
+
+    value, dist = "theirs:METRIC", None
+
+    def __init__(self, found: object) -> None:
+        self.found = found
+
+    def load(self) -> object:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+OWN = Metric("their_score", "their score", "all labels", lambda counts: counts.total)
+
+
+@pytest.mark.parametrize(
+    ("found", "name", "problem"),
+    [
+        (
+            ImportError("no such thing"),
+            "their_score",
+            r"cannot be imported from theirs:METRIC .*ImportError: no such thing",
+        ),
+        ("a text", "their_score", "must be a Metric"),
+        (OWN, "another_name", "must be a Metric"),
+        (replace(OWN, of=None), "their_score", "must be a Metric"),
+        (replace(OWN, name="mcc"), "mcc", "which no other metric has"),
+    ],
+)
+def test_what_a_package_registers_must_be_a_metric_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, found: object, name: str, problem: str
+) -> None:
+    monkeypatch.setattr(catalogue, "registered", lambda group: {name: Point(found)})
+    with pytest.raises(DataError, match=problem):
+        list(catalogue._of_packages())
+    monkeypatch.setattr(catalogue, "registered", lambda group: {"their_score": Point(OWN)})
+    assert list(catalogue._of_packages()) == [OWN]
