@@ -1,1 +1,14 @@
-"""What the author of a system may build on: encoders, training, prompts, servers."""
+"""What may the author of a system build on? Encoders, training, word vectors, prompts, servers (docs/toolkit.md)."""
+
+__all__ = [
+    "embedding_cache",
+    "encoder_sources",
+    "encoders",
+    "prompts",
+    "prototypes",
+    "serving",
+    "threads",
+    "training",
+    "triplets",
+    "word_vectors",
+]

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
     from erc_bench.progress import Progress
 
+__all__ = [
+    "EmbeddingCache",
+    "text_key",
+]
+
 SHARD_SUFFIX = ".safetensors"
 LOCK_FILE = "lock"
 KEY_BYTES = 32

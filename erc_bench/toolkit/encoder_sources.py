@@ -12,6 +12,14 @@ from pathlib import Path
 
 from erc_bench.errors import ConfigError, ModelUnavailableError
 
+__all__ = [
+    "KNOWN",
+    "NAMES",
+    "EncoderSource",
+    "KnownEncoder",
+    "resolve_encoder",
+]
+
 WEIGHTS = "model*.safetensors"
 
 

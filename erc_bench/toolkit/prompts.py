@@ -15,6 +15,12 @@ from pathlib import Path
 
 from erc_bench.errors import ConfigError, UnknownNameError
 
+__all__ = [
+    "PromptTemplate",
+    "load_prompt",
+    "prompt_names",
+]
+
 PACKAGE = "erc_bench.prompts"
 
 

@@ -9,6 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "ClassStatistics",
+    "class_means",
+    "class_statistics",
+    "label_positions",
+    "nearest_prototypes",
+    "squared_distances",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class ClassStatistics:

@@ -26,6 +26,18 @@ from urllib.parse import urlsplit
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 
+__all__ = [
+    "ManagedServer",
+    "Offer",
+    "fetch_text",
+    "free_port",
+    "is_loopback",
+    "public_url",
+    "root_url",
+    "served_models",
+    "trusts_environment",
+]
+
 GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.5
 PROBE_TIMEOUT_SECONDS = 5.0

@@ -7,6 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+__all__ = [
+    "available_threads",
+    "fixed_threads",
+]
+
 # Read by libraries when they are loaded; threadpoolctl and torch set those that are loaded already.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -18,6 +18,27 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+__all__ = [
+    "DECISION",
+    "SETTINGS_FILE",
+    "WEIGHTS_FILE",
+    "Decision",
+    "Schedule",
+    "calibrate",
+    "class_weights",
+    "deterministic_training",
+    "gold_indices",
+    "label_counts",
+    "labelled_texts",
+    "load_model",
+    "mixed_precision",
+    "one_thread",
+    "prediction",
+    "sampling_weights",
+    "save_model",
+    "turns_by_dialogue",
+]
+
 Decision = Literal["argmax", "calibrated"]
 SCORE_DECIMALS = 5
 WITHHELD = -1

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 from erc_bench.errors import DataError
 
+__all__ = [
+    "Triplets",
+    "draw_triplets",
+]
+
 
 @dataclass(frozen=True, eq=False)
 class Triplets:

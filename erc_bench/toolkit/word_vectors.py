@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+__all__ = [
+    "BinFile",
+    "TrainedVectors",
+    "VecFile",
+    "WordVectors",
+    "open_vectors",
+    "read_vectors",
+    "tokens",
+    "train_vectors",
+    "vectors_sha256",
+    "write_vectors",
+]
+
 DIM = 300
 TRAINING_EPOCHS = 5
 TRAINING_SEED = 0

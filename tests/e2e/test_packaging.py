@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -113,3 +114,26 @@ def test_a_third_party_system(tmp_path: Path) -> None:
     run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "first-word", cwd=tmp_path, **path)
     run(*bench, "run", "--system", "first-word", "--dataset", "sample", cwd=tmp_path, **path)
     assert "first-word" in run(*bench, "leaderboard", cwd=tmp_path, **path)
+
+
+def test_a_third_party_system_on_the_toolkit(tmp_path: Path) -> None:
+    """A package of somebody else (docs/toolkit.md): encoders, class weights, calibration and saving from the toolkit."""
+    site = tmp_path / "site"
+    source = shutil.copytree(ROOT / "tests" / "packages" / "mood_probe", tmp_path / "mood_probe")
+    run(
+        sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", site, source,
+        cwd=tmp_path,
+    )  # fmt: skip
+    script = """if __name__ == "__main__":
+    import erc_bench
+    broken = [each for each in erc_bench.check("mood-probe", device="cpu") if each.outcome == "failed"]
+    assert not broken, broken
+    (run,) = erc_bench.run("mood-probe", dataset="sample", settings={"epochs": 5}, device="cpu", offline=True)
+    assert {path.suffix for path in (run.folder / "model").iterdir()} == {".safetensors", ".json"}
+    assert run.record.measurements["encoder_sha256"].startswith("53aa51172d14")
+    erc_bench.run("prior", dataset="sample")
+    pair = erc_bench.compare("mood-probe (epochs=5)", "prior")
+    assert pair.comparison.difference > 0 and pair.different, pair.comparison
+    """
+    path = {"PYTHONPATH": str(site), "ERC_BENCH_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+    run(sys.executable, "-c", script, cwd=tmp_path, **path)
