@@ -86,8 +86,6 @@ def run(
     ErcBenchError
         The first failure, of whatever kind, after all other runs were made.
     """
-    from erc_bench.running.batch import automatic_jobs, make_runs
-    from erc_bench.running.parcels import Failure
     from erc_bench.running.plan import PlannedRun
 
     found, config = _configured(system, settings)
@@ -97,18 +95,26 @@ def run(
     requests = requests_of(
         planned, {data.name: data}, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline
     )
-    cores = automatic_jobs(requests) if jobs == "auto" else jobs
-    made: dict[int, Run] = {}
+    return _made(requests, jobs, progress or SilentProgress())
+
+
+def _made(requests: Sequence[RunRequest], jobs: int | Literal["auto"], progress: Progress) -> list[Run]:
+    """The runs in the order of the requests, or the first error once all have ended."""
+    from erc_bench.running.batch import automatic_jobs, make_runs
+    from erc_bench.running.parcels import Failure
+
+    found: dict[int, Run] = {}
     failures: list[ErcBenchError] = []
-    with closing(make_runs(requests, progress or SilentProgress(), jobs=cores)) as results:
+    cores = automatic_jobs(requests) if jobs == "auto" else jobs
+    with closing(make_runs(requests, progress, jobs=cores)) as results:
         for request, result in results:
             if isinstance(result, Failure):
                 failures.append(result.error)
             else:
-                made[id(request)] = result.run
+                found[id(request)] = result.run
     if failures:
         raise failures[0]
-    return [made[id(request)] for request in requests]
+    return [found[id(request)] for request in requests]
 
 
 def requests_of(

@@ -87,9 +87,13 @@ def download(
             f"{target} must be writable, got: {error.strerror or error}. Free some space, or name another folder with "
             "ERC_BENCH_HOME."
         ) from error
-    if failures is None:
-        return target
-    raise DataMissingError(
+    if failures is not None:
+        raise _nowhere(spec, failures)
+    return target
+
+
+def _nowhere(spec: DatasetSpec, failures: Sequence[object]) -> DataMissingError:
+    return DataMissingError(
         "\n".join(
             [
                 f"one of the {len(failures)} mirrors of {spec.name} must have the official release, but:",

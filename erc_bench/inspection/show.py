@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from erc_bench.contract.domain import Dataset, LabelSet, Target
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataMissingError, UnknownNameError, UsageError
 from erc_bench.records.groups import check_run, group_runs, titles
@@ -185,6 +185,39 @@ def build_showing(
     UsageError
         The two runs share no utterance, or are on different datasets.
     """
+    _check_filters(dataset, label, dialogue)
+    mine, theirs = _predictions(dataset, run[0]), _predictions(dataset, other[0]) if other else None
+    if theirs is not None and not mine.keys() & theirs.keys():
+        raise UsageError("two runs must have labelled the same utterances to be compared, got none that both labelled.")
+    every = {found.id: _lines(found, mine, theirs) for found in dataset.test}
+    lines = [line for dialogue_lines in every.values() for line in dialogue_lines]
+    shown = []
+    for name, dialogue_lines in every.items():
+        selected = [
+            _selected(line, compared=theirs is not None, errors=errors, label=label, whole=dialogue is not None)
+            for line in dialogue_lines
+        ]
+        if dialogue in (None, name) and any(line.selected for line in selected):
+            shown.append(ShownDialogue(name, tuple(selected)))
+    outcomes: Counter[str] = Counter(line.outcome for line in lines if line.outcome is not None)
+    emotional: Counter[str | None] = Counter(line.outcome for line in lines if line.gold != dataset.labels.neutral)
+    return Showing(
+        run=run[0],
+        title=run[1],
+        labels=dataset.labels,
+        dialogues=tuple(shown),
+        labelled=sum(line.prediction is not None for line in lines),
+        right=sum(line.prediction is not None and line.prediction.label == line.gold for line in lines),
+        selected=sum(line.selected for found in shown for line in found.lines),
+        filtered=bool(other or errors or label),
+        other=other[0] if other else None,
+        other_title=other[1] if other else "",
+        outcomes=dict(outcomes) if other else None,
+        outcomes_on_emotions={outcome: emotional[outcome] for outcome in outcomes} if other else None,
+    )
+
+
+def _check_filters(dataset: Dataset, label: str | None, dialogue: str | None) -> None:
     if label is not None and label not in dataset.labels.names:
         raise UnknownNameError("a label", label, dataset.labels.names)
     if dialogue is not None and dialogue not in {found.id for found in dataset.test}:
@@ -192,46 +225,18 @@ def build_showing(
             f"--dialogue must be the id of a test dialogue of {dataset.name}, got {dialogue!r}: for example "
             f"{dataset.test[0].id}."
         )
-    mine, theirs = _predictions(dataset, run[0]), _predictions(dataset, other[0]) if other else None
-    if theirs is not None and not mine.keys() & theirs.keys():
-        raise UsageError("two runs must have labelled the same utterances to be compared, got none that both labelled.")
-    shown: list[ShownDialogue] = []
-    labelled = right = selected = 0
-    outcomes: Counter[str] = Counter()
-    on_emotions: Counter[str] = Counter()
-    for found in dataset.test:
-        lines = []
-        for turn, utterance in enumerate(found.utterances):
-            target = Target(found.id, turn)
-            first = mine.get(target)
-            second = theirs.get(target) if theirs is not None else None
-            outcome = _outcome(utterance.label, first, second)
-            labelled += first is not None
-            right += first is not None and first.label == utterance.label
-            if outcome is not None:
-                outcomes[outcome] += 1
-                on_emotions[outcome] += utterance.label != dataset.labels.neutral
-            line = Line(turn, utterance.speaker, utterance.text, utterance.label, first, second, outcome)
-            lines.append(
-                _selected(line, compared=theirs is not None, errors=errors, label=label, whole=dialogue is not None)
-            )
-        if dialogue in (None, found.id) and any(line.selected for line in lines):
-            shown.append(ShownDialogue(found.id, tuple(lines)))
-            selected += sum(line.selected for line in lines)
-    return Showing(
-        run=run[0],
-        title=run[1],
-        labels=dataset.labels,
-        dialogues=tuple(shown),
-        labelled=labelled,
-        right=right,
-        selected=selected,
-        filtered=bool(other or errors or label),
-        other=other[0] if other else None,
-        other_title=other[1] if other else "",
-        outcomes=dict(outcomes) if other else None,
-        outcomes_on_emotions=dict(on_emotions) if other else None,
-    )
+
+
+def _lines(
+    dialogue: Dialogue, mine: Mapping[Target, Prediction], theirs: Mapping[Target, Prediction] | None
+) -> list[Line]:
+    found = []
+    for turn, utterance in enumerate(dialogue.utterances):
+        target = Target(dialogue.id, turn)
+        first, second = mine.get(target), None if theirs is None else theirs.get(target)
+        outcome = _outcome(utterance.label, first, second)
+        found.append(Line(turn, utterance.speaker, utterance.text, utterance.label, first, second, outcome))
+    return found
 
 
 def _predictions(dataset: Dataset, run: Run) -> dict[Target, Prediction]:
