@@ -246,9 +246,10 @@ def file_server() -> Iterator[FileServer]:
 
 
 @pytest.fixture(autouse=True)
-def answers_kept_apart(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests read of predictions stays out of the user's cache."""
-    monkeypatch.setattr("erc_bench.records.answers.cache_dir", lambda: tmp_path_factory.getbasetemp() / "cache")
+def results_kept_apart(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests read of predictions and compute from them stays out of the user's cache."""
+    for module in ("records.answers", "scoring.kept"):
+        monkeypatch.setattr(f"erc_bench.{module}.cache_dir", lambda: tmp_path_factory.getbasetemp() / "cache")
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from erc_bench.records.answers import AnswerReader, Codes
 from erc_bench.records.groups import RunGroup, source_of, titles
 from erc_bench.records.record import Run
 from erc_bench.scoring import metrics
-from erc_bench.scoring.bootstrap import Estimate, Interval, estimates, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, Interval, resample_weights
 from erc_bench.scoring.catalogue import METRICS, MICRO_F1, headline, ranking_metric
+from erc_bench.scoring.kept import kept_estimates
 from erc_bench.scoring.metric import Metric
 from erc_bench.scoring.significance import ranks
 
@@ -112,7 +113,7 @@ def _section(
     ranking: Metric,
 ) -> Section:
     weights = resample_weights(len(part.dialogues))
-    estimated = estimates(confusions, dataset.labels, weights)
+    estimated = kept_estimates(confusions, dataset.labels, weights)
     places = ranks(estimated, ranking)
     columns = headline(ranking)
     rows = [

@@ -109,18 +109,15 @@ def content_fingerprint(labels: LabelSet, splits: Iterable[tuple[str, Sequence[D
     """
     digest = hashlib.sha256()
 
-    def feed(*fields: str) -> None:
-        for text in fields:
-            data = text.encode()
-            digest.update(f"{len(data)}:".encode() + data)
+    def feed(fields: Iterable[str]) -> None:
+        digest.update(b"".join(b"%d:%b" % (len(data), data) for data in map(str.encode, fields)))
 
-    feed(*labels.names, labels.neutral or "")
+    feed((*labels.names, labels.neutral or ""))
     for name, dialogues in splits:
-        feed(name, str(len(dialogues)))
+        feed((name, str(len(dialogues))))
         for dialogue in dialogues:
-            feed(dialogue.id, str(len(dialogue)))
-            for utterance in dialogue.utterances:
-                feed(utterance.speaker, utterance.text, utterance.label or "")
+            feed((dialogue.id, str(len(dialogue))))
+            feed(text for turn in dialogue.utterances for text in (turn.speaker, turn.text, turn.label or ""))
     return digest.hexdigest()
 
 

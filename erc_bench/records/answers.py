@@ -11,16 +11,15 @@ import hashlib
 import re
 from array import array
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from erc_bench.content_cache import ContentCache
 from erc_bench.contract.domain import Dataset
 from erc_bench.contract.system import Prediction
-from erc_bench.errors import DataCorruptError, DataError, StorageError
-from erc_bench.files import write_atomically
+from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.paths import cache_dir
 from erc_bench.records.groups import check_dataset, check_predictions
 from erc_bench.records.predictions import iterate_predictions, opened_predictions, predictions_path
@@ -29,7 +28,7 @@ from erc_bench.records.record import Run
 Codes = NDArray[np.int16]
 """A position of a label for each test utterance in dataset order; K for an unusable answer, `NONE` for no prediction."""
 NONE = -1
-CACHE = "answers"
+FOLDER = "answers"
 FORMAT = b"answers 1"
 BLOCK_BYTES = 1 << 20
 NUMBER = rb"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?"
@@ -56,7 +55,7 @@ class AnswerReader:
 
     def __init__(self, dataset: Dataset, cache: Path | None = None) -> None:
         self._dataset = dataset
-        self._cache = (cache or cache_dir()) / CACHE
+        self._kept = ContentCache((cache or cache_dir()) / FOLDER)
         lengths = [len(dialogue) for dialogue in dataset.test]
         starts = np.cumsum([0, *lengths])
         self.utterances = int(starts[-1])
@@ -90,27 +89,12 @@ class AnswerReader:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         key = hashlib.sha256(b"\0".join([FORMAT, self._dataset.fingerprint.encode(), digest])).hexdigest()
-        place = self._cache / key[:2] / key
-        kept = self._kept(place)
-        if kept is not None:
-            return kept
+        kept = self._kept.get(key)
+        if kept is not None and len(kept) == 32 + 2 * self.utterances:
+            return kept[:32].hex(), np.frombuffer(kept[32:], "<i2").astype(np.int16)
         found, codes = self._read(path)
-        content = bytes.fromhex(found) + codes.astype("<i2").tobytes()
-        # The board does not depend on its cache: a disk that is full or read-only costs time only.
-        with suppress(OSError, StorageError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(place, content + hashlib.sha256(content).digest())
+        self._kept.put(key, bytes.fromhex(found) + codes.astype("<i2").tobytes())
         return found, codes
-
-    def _kept(self, place: Path) -> tuple[str, Codes] | None:
-        try:
-            data = place.read_bytes()
-        except OSError:
-            return None
-        content, checksum = data[:-32], data[-32:]
-        if len(content) != 32 + 2 * self.utterances or hashlib.sha256(content).digest() != checksum:
-            return None
-        return content[:32].hex(), np.frombuffer(content[32:], "<i2").astype(np.int16)
 
     def _read(self, path: Path) -> tuple[str, Codes]:
         codes = array("h", [NONE]) * self.utterances
