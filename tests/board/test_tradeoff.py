@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erc_bench.board.formats.chart import chart
 from erc_bench.board.tradeoff import COSTS, linear_ticks, log_ticks, points
 from erc_bench.protocols.rows import Row, Score
 from erc_bench.scoring.catalogue import MICRO_F1
@@ -82,24 +81,3 @@ def test_linear_ticks_enclose_any_values(low: float, span: float) -> None:
 def test_log_ticks_are_powers_of_ten_or_finer_where_few() -> None:
     assert log_ticks(8, 120_000) == [10, 100, 1000, 10_000, 100_000]
     assert log_ticks(15, 60) == [20, 50]
-
-
-def test_labels_cover_no_point_and_stay_inside() -> None:
-    rows = [row(10 ** (3 + n % 5), 40 + n, title=f"a system with a long name {n}") for n in range(20)]
-    drawn = chart(rows, MICRO_F1, PARAMETERS)
-    assert len(drawn.marks) == 20
-    labelled = [mark for mark in drawn.marks if mark.label]
-    assert labelled
-    assert all(0 < float(mark.label_x) < 600 and 0 < float(mark.label_y) < 316 for mark in labelled)
-
-
-def test_one_point_alone_can_be_drawn() -> None:
-    drawn = chart([row(1000, 50)], MICRO_F1, PARAMETERS)
-    assert len(drawn.marks) == 1
-    assert drawn.marks[0].front
-    assert len(drawn.x_ticks) >= 1
-    assert len(drawn.y_ticks) >= 2
-
-
-def test_rows_without_cost_are_named() -> None:
-    assert chart([row(None, 50, title="lookup")], MICRO_F1, PARAMETERS).without == ["lookup"]

@@ -85,27 +85,6 @@ def test_exit_code_2_where_an_option_contradicts_the_folder(
     assert f"{option[0]} must be" in capsys.readouterr().err
 
 
-def test_markup_and_control_characters_in_texts_are_shown_as_text() -> None:
-    from io import StringIO
-
-    from erc_bench.contract.system import Prediction
-    from erc_bench.data.dailydialog import LABELS
-    from erc_bench.inspection.show import Line, Showing, ShownDialogue
-    from erc_bench.inspection.show_terminal import print_showing
-    from erc_bench.records.record import Run, RunRecord
-
-    record = RunRecord(
-        status="complete", system="s", config_hash="0", seed=0, targets="all", dataset="sample", dataset_fingerprint="0"
-    )
-    line = Line(0, "A", "[bold red]stop[/] \x1b[2J :smile:", "anger", Prediction("test-0", 0, None))
-    showing = Showing(Run(Path(), record), "s", LABELS, (ShownDialogue("test-0", (line,)),), 1, 0, 1)
-    file = StringIO()
-    print_showing(showing, showing.dialogues, file)
-    assert "[bold red]stop[/] [2J :smile:" in file.getvalue()
-    assert "(unusable)" in file.getvalue()
-    assert "\x1b" not in file.getvalue()
-
-
 class Terminal:
     """Text that says it goes to a terminal."""
 

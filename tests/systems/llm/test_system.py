@@ -17,7 +17,6 @@ from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.running.conformance import check_system
 from erc_bench.systems.llm.config import LLMConfig
-from erc_bench.systems.llm.modes import LabelTrie, vote
 from erc_bench.systems.llm.prompting import choose_examples
 from erc_bench.systems.llm.system import LLM
 
@@ -136,19 +135,6 @@ def test_rank_refuses_a_server_that_gives_no_log_probabilities(
         lab.ask(lab.system(server, mode="rank"), lab.dialogues(1))
 
 
-def test_a_label_trie_scores_shared_beginnings_once() -> None:
-    trie = LabelTrie({"anger": (5,), "sad": (1, 2), "surprise": (1, 3, 4)})
-    assert trie.prefixes == [(), (1,), (1, 3)]
-    assert trie.tokens == [1, 2, 3, 4, 5]
-    following = {
-        (): {"token_id:1": -1.0, "token_id:5": -2.0},
-        (1,): {"token_id:2": -0.5, "token_id:3": -1.5},
-        (1, 3): {"token_id:4": -0.25},
-    }
-    assert trie.scores(following, mean=False) == {"anger": -2.0, "sad": -1.5, "surprise": -2.75}
-    assert trie.scores(following, mean=True)["surprise"] == pytest.approx(-2.75 / 3)
-
-
 def test_raw_text_goes_to_the_completions_endpoint(lab: Lab, server: Server) -> None:
     answers = lab.ask(lab.system(server, chat=False, prompt="llama2"), lab.dialogues(1))
     assert all(b["prompt"].endswith("Predicted label :") and "messages" not in b for b in server.bodies)
@@ -216,14 +202,6 @@ def test_several_samples_vote_and_their_shares_are_the_scores(lab: Lab, server: 
     assert answer.scores["anger"] == pytest.approx(3 / 6)
     assert sum(answer.scores.values()) == pytest.approx(5 / 6)
     assert json.loads(answer.raw or "") == said
-
-
-def test_votes_tie_to_the_first_and_unusable_samples_have_none() -> None:
-    assert vote(["fear", "anger", "anger", "fear"], LABELS)[0] == "fear"
-    assert vote([None, None, "anger"], LABELS)[0] == "anger"
-    label, shares = vote([None, None], LABELS)
-    assert label is None
-    assert set(shares.values()) == {0.0}
 
 
 def labelled(count: int) -> list[Dialogue]:
