@@ -61,33 +61,37 @@ class Places:
     longest: int
     turns: Tensor
     slots: Tensor
+    speakers: Tensor
 
     @classmethod
-    def of(cls, lengths: Sequence[int], device: torch.device) -> Places:
-        """Of dialogues with these numbers of utterances."""
+    def of(cls, lengths: Sequence[int], device: torch.device, speakers: Tensor | None = None) -> Places:
+        """Of dialogues with these numbers of utterances; speakers alternate where none are given."""
         counts = torch.tensor(lengths, dtype=torch.int64)
         dialogue = torch.repeat_interleave(counts)
         turns = torch.arange(len(dialogue)) - (counts.cumsum(0) - counts)[dialogue]
         longest = max(lengths, default=0)
         slots = dialogue * longest + turns
-        return cls(len(lengths), longest, turns.to(device), slots.to(device))
+        speakers = turns % 2 if speakers is None else speakers
+        return cls(len(lengths), longest, turns.to(device), slots.to(device), speakers.to(device))
 
 
 class ContextualEncoder(nn.Module):
     """A Transformer encoder layer that attends over the utterances of one dialogue.
 
     Input is the layer-normalised sentence embedding of each utterance, plus a sinusoidal code of its turn (any length
-    of dialogue) and a learned vector for each of the two alternating speakers. Padding is masked; with `past`, later
-    utterances are masked as well.
+    of dialogue) and a learned vector for each speaker, in the order of first appearance in the dialogue; speakers beyond
+    the last vector share it. Padding is masked; with `past`, later utterances are masked as well.
     """
 
-    def __init__(self, dim: int, heads: int, feed_forward: int, dropout: float, *, past: bool) -> None:
+    def __init__(
+        self, dim: int, heads: int, feed_forward: int, dropout: float, *, past: bool, speakers: int = 2
+    ) -> None:
         super().__init__()
         self.past = past
         self.normalise = nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)
         self.position_scale = nn.Parameter(torch.tensor(0.1))
-        self.speaker = nn.Parameter(torch.zeros(2, dim))
+        self.speaker = nn.Parameter(torch.zeros(speakers, dim))
         self.layer = new_layer(dim, heads, feed_forward, dropout)
 
     def utterances(self, embeddings: Tensor) -> Tensor:
@@ -100,8 +104,13 @@ class ContextualEncoder(nn.Module):
         hidden = self.utterances(embeddings)
         codes = sinusoids(places.longest, hidden.shape[1]).to(hidden)
         hidden = hidden + self.position_scale * codes.index_select(0, places.turns)
-        hidden = hidden + torch.where((places.turns % 2 == 0)[:, None], self.speaker[0], self.speaker[1])
+        hidden = hidden + self._speaker_vectors(places.speakers)
         return through_layer(self.layer, hidden, lambda normalised: self._attend(normalised, places))
+
+    def _speaker_vectors(self, speakers: Tensor) -> Tensor:
+        if len(self.speaker) == 2:  # the sums of the general way's gradient are in another order: other last bits
+            return torch.where((speakers == 0)[:, None], self.speaker[0], self.speaker[1])
+        return self.speaker.index_select(0, speakers.clamp(max=len(self.speaker) - 1))
 
     def _attend(self, normalised: Tensor, places: Places) -> Tensor:
         attention, dim = self.layer.self_attn, normalised.shape[1]
@@ -148,12 +157,16 @@ class EmotionClassifier(nn.Module):
 class SentEmoContextNetwork(nn.Module):
     """The contextual encoder, which is the one tower that anchors, positives and negatives share, and the classifier."""
 
-    def __init__(self, dim: int, labels: int, *, heads: int, feed_forward: int, dropout: float, past: bool) -> None:
+    def __init__(
+        self, dim: int, labels: int, *, heads: int, feed_forward: int, dropout: float, past: bool, speakers: int = 2
+    ) -> None:
         super().__init__()
-        self.encoder = ContextualEncoder(dim, heads, feed_forward, dropout, past=past)
+        self.encoder = ContextualEncoder(dim, heads, feed_forward, dropout, past=past, speakers=speakers)
         self.classifier = EmotionClassifier(dim, heads, feed_forward, dropout, labels)
 
-    def forward(self, embeddings: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, embeddings: Tensor, lengths: Sequence[int], speakers: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Contextual vectors (utterances, dim) and logits (utterances, labels) of dialogues, one behind the other.
 
         Parameters
@@ -162,8 +175,10 @@ class SentEmoContextNetwork(nn.Module):
             Float32 (utterances, dim), all utterances of the first dialogue, then those of the next.
         lengths
             How many utterances each dialogue has.
+        speakers
+            Who speaks, int64 (utterances,), in the order of first appearance in the dialogue; default: two take turns.
         """
-        contextual = self.encoder(embeddings, Places.of(lengths, embeddings.device))
+        contextual = self.encoder(embeddings, Places.of(lengths, embeddings.device, speakers))
         return contextual, self.classifier(contextual)
 
 

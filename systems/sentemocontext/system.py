@@ -71,7 +71,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
     def _device(self) -> str:
         return pick_device(self.runtime.device)
 
-    def _new_network(self) -> SentEmoContextNetwork:
+    def _new_network(self, speakers: int) -> SentEmoContextNetwork:
         from .network import SentEmoContextNetwork
 
         config, dim = self.config, self._encoder.source.dim
@@ -88,6 +88,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
             feed_forward=config.feed_forward,
             dropout=config.dropout,
             past=config.context == "past",
+            speakers=speakers,
         ).to(self._device)
 
     def _embed(self, dialogues: Sequence[Dialogue], progress: Progress) -> NDArray[np.float32]:
@@ -100,11 +101,11 @@ class SentEmoContext(System[SentEmoContextConfig]):
         return EmbeddedDialogues.of(dialogues, self._embed(dialogues, progress), self.labels, self._device)
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
-        from .trainer import Trainer
+        from .trainer import Trainer, speaker_vectors
 
         data, held_out = self._embedded(train, progress), self._embedded(validation, progress)
         with deterministic_training(seed) as generator:
-            self._network = self._new_network()
+            self._network = self._new_network(speaker_vectors(train))
             trainer = Trainer(self.config, self._network, data, generator)
             trainer.pretrain_classifier(progress)
             best = -1.0
@@ -133,13 +134,18 @@ class SentEmoContext(System[SentEmoContextConfig]):
         logits, gold = logits_of(self._network, held_out), held_out.gold.cpu().numpy()
         return calibrate(logits[gold >= 0], gold[gold >= 0], self.labels.neutral_index, self.config.decision)
 
-    def _run(self, embeddings: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _run(
+        self, dialogue: Dialogue, embeddings: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Contextual vectors and logits of one dialogue: alone, so that no other dialogue has a part in it."""
         import torch
 
         self._network.eval()
         with one_thread(), torch.inference_mode():
-            vectors, logits = self._network(torch.from_numpy(embeddings).to(self._device), [len(embeddings)])
+            speakers = torch.tensor(dialogue.speaker_order, dtype=torch.int64)
+            vectors, logits = self._network(
+                torch.from_numpy(embeddings).to(self._device), [len(embeddings)], speakers.to(self._device)
+            )
             return vectors.cpu().numpy(), logits.cpu().numpy()
 
     def _alone(
@@ -148,7 +154,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
         """Contextual vectors and logits of each dialogue, in order."""
         vectors, start = self._embed(dialogues, progress), 0
         for dialogue in dialogues:
-            yield self._run(vectors[start : start + len(dialogue)])
+            yield self._run(dialogue, vectors[start : start + len(dialogue)])
             start += len(dialogue)
 
     def predict(
@@ -173,7 +179,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
-        self._network = self._new_network()
+        self._network = self._new_network(len(tensors["encoder.speaker"]))
         self._network.load_state_dict(tensors)
         self._offset, self._measurements = settings["neutral_offset"], settings["measurements"]
 

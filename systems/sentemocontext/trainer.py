@@ -36,11 +36,14 @@ class EmbeddedDialogues:
         Label positions, int64 (utterances,), -1 where withheld, on the same device.
     lengths
         Utterances of each dialogue, int64 (dialogues,).
+    speakers
+        Who speaks, in the order of first appearance in the dialogue, int64 (utterances,), on the same device.
     """
 
     vectors: torch.Tensor
     gold: torch.Tensor
     lengths: NDArray[np.int64]
+    speakers: torch.Tensor
 
     @classmethod
     def of(
@@ -52,7 +55,10 @@ class EmbeddedDialogues:
 
         lengths = np.array([len(dialogue) for dialogue in dialogues], np.int64)
         gold = torch.from_numpy(gold_indices(dialogues, labels))
-        return cls(torch.from_numpy(vectors).to(device), gold.to(device), lengths)
+        speakers = torch.tensor(
+            [place for dialogue in dialogues for place in dialogue.speaker_order], dtype=torch.int64
+        )
+        return cls(torch.from_numpy(vectors).to(device), gold.to(device), lengths, speakers.to(device))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -73,6 +79,15 @@ class EmbeddedDialogues:
         inside = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
         return torch.from_numpy(np.repeat(self.starts[chosen], lengths) + inside).to(self.vectors.device)
 
+    def inputs(self, rows: torch.Tensor, chosen: NDArray[np.int64]) -> tuple[torch.Tensor, list[int], torch.Tensor]:
+        """What the network reads of some dialogues with these rows: vectors, lengths and speakers."""
+        return self.vectors.index_select(0, rows), self.lengths[chosen].tolist(), self.speakers.index_select(0, rows)
+
+
+def speaker_vectors(dialogues: Sequence[Dialogue]) -> int:
+    """How many speakers a network can tell apart that is trained on these dialogues: 2 to 16."""
+    return min(16, max(2, *(max(dialogue.speaker_order, default=0) + 1 for dialogue in dialogues), 2))
+
 
 def logits_of(network: SentEmoContextNetwork, data: EmbeddedDialogues) -> NDArray[np.float32]:
     """Logits, float32 (utterances, labels), of all utterances in order, many dialogues of like length at a time."""
@@ -88,7 +103,7 @@ def logits_of(network: SentEmoContextNetwork, data: EmbeddedDialogues) -> NDArra
     with torch.inference_mode():
         for chosen in np.split(order, passes):
             rows = data.rows(chosen)
-            logits[rows.cpu()] = network(data.vectors.index_select(0, rows), data.lengths[chosen].tolist())[1].cpu()
+            logits[rows.cpu()] = network(*data.inputs(rows, chosen))[1].cpu()
     return np.asarray(logits.numpy(), np.float32)
 
 
@@ -146,7 +161,7 @@ class Trainer:
         rows = self.data.rows(batch)
         gold = self.data.gold[rows]
         with mixed_precision(self.device):
-            vectors, logits = self.network(self.data.vectors.index_select(0, rows), self.data.lengths[batch].tolist())
+            vectors, logits = self.network(*self.data.inputs(rows, batch))
             return self.cross_entropy(logits, gold), self.triplet_loss(vectors, gold)
 
     def epoch(self, advance: Callable[[], None]) -> tuple[float, float]:

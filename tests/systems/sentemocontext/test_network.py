@@ -202,3 +202,37 @@ def test_without_a_triplet_the_loss_is_zero(gold: list[int], hard: bool) -> None
     vectors = torch.randn(len(gold), 2, requires_grad=True)
     loss = BalancedTripletLoss(margin=1.0, hard=hard)(vectors, torch.tensor(gold, dtype=torch.long))
     assert loss.item() == 0
+
+
+def test_who_speaks_matters_and_not_the_parity_of_the_turn() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import SentEmoContextNetwork
+
+    torch.manual_seed(0)
+    made = SentEmoContextNetwork(DIM, LABELS, heads=4, feed_forward=32, dropout=0.0, past=False, speakers=3).eval()
+    torch.nn.init.normal_(made.encoder.speaker)
+    (dialogue,) = dialogues(4)
+
+    def spoken(*speakers: int) -> torch.Tensor:
+        with torch.inference_mode():
+            vectors: torch.Tensor = made(dialogue, [4], torch.tensor(speakers))[0]
+        return vectors
+
+    torch.testing.assert_close(spoken(0, 1, 0, 1), made(dialogue, [4])[0], atol=0, rtol=0)
+    assert not torch.allclose(spoken(0, 1, 0, 1), spoken(0, 0, 1, 1), atol=1e-3)
+    assert not torch.allclose(spoken(0, 1, 2, 1), spoken(0, 1, 0, 1), atol=1e-3)
+    torch.testing.assert_close(spoken(0, 1, 2, 2), spoken(0, 1, 2, 7), atol=0, rtol=0)
+
+
+def test_two_speakers_are_computed_alike_in_both_ways() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import Places
+
+    made, (dialogue,) = network(), dialogues(5)
+    torch.nn.init.normal_(made.encoder.speaker)
+    places = Places.of([5], torch.device("cpu"))
+    expected = made.encoder.speaker[places.speakers]
+    torch.testing.assert_close(made.encoder._speaker_vectors(places.speakers), expected, atol=0, rtol=0)
+    assert len(made.encoder(dialogue, places)) == 5

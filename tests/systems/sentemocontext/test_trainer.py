@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from erc_bench.contract.domain import Dataset
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Utterance
 from erc_bench.progress import SilentProgress
 from erc_bench.systems.sentemocontext import trainer as module
 from erc_bench.systems.sentemocontext.config import SentEmoContextConfig
@@ -29,7 +29,8 @@ def data(gold: Sequence[int] | None = None, lengths: Sequence[int] = LENGTHS) ->
     count = sum(lengths)
     labels = np.random.default_rng(0).integers(0, LABELS, count) if gold is None else np.array(gold)
     vectors = torch.randn(count, DIM, generator=torch.Generator().manual_seed(1))
-    return EmbeddedDialogues(vectors, torch.from_numpy(labels), np.array(lengths))
+    speakers = torch.cat([torch.arange(length) % 2 for length in lengths])
+    return EmbeddedDialogues(vectors, torch.from_numpy(labels), np.array(lengths), speakers)
 
 
 def network() -> SentEmoContextNetwork:
@@ -143,7 +144,7 @@ def test_withheld_labels_are_not_trained_on() -> None:
     triplet_loss = BalancedTripletLoss(made.config.margin, hard=True)
     with torch.no_grad():
         losses = torch.stack(made.losses(BATCH))
-        vectors, logits = made.network(made.data.vectors[rows], made.data.lengths[BATCH].tolist())
+        vectors, logits = made.network(*made.data.inputs(rows, BATCH))
 
         def expected(labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
             cross_entropy = torch.nn.functional.cross_entropy(logits[rows], labels[rows], weights)
@@ -181,3 +182,18 @@ def test_bfloat16_of_accelerators_gives_nearly_the_same_losses(monkeypatch: pyte
     made.pretrain_classifier(SILENT)
     assert all(np.isfinite(made.epoch(lambda: None)))
     assert all(p.dtype == torch.float32 for p in made.network.parameters())
+
+
+def test_speakers_are_told_apart_as_far_as_training_shows_them(sample: Dataset, mini: Dataset) -> None:
+    from erc_bench.systems.sentemocontext.trainer import speaker_vectors
+
+    def dialogue(speakers: str) -> Dialogue:
+        return Dialogue("d", tuple(Utterance("Hm.", speaker) for speaker in speakers))
+
+    assert speaker_vectors(sample.train) == speaker_vectors([]) == speaker_vectors([dialogue("A")]) == 2
+    assert speaker_vectors([dialogue("AB"), dialogue("ABCA")]) == 3
+    assert speaker_vectors([dialogue("ABCDEFGHIJKLMNOPQRSTUVWXYZ")]) == 16
+    made = EmbeddedDialogues.of(
+        [dialogue("XYX"), dialogue("YZ")], np.zeros((5, 1), np.float32), LabelSet(("a",), None), "cpu"
+    )
+    assert made.speakers.tolist() == [0, 1, 0, 0, 1]
