@@ -34,6 +34,15 @@ def test_as_a_package(reader: Reader) -> None:
     )
     assert "lookup" in printed["erc-bench leaderboard --dataset scenes --data-dir corpora"]
     assert "not in the folder" not in reader.run("erc-bench data list")
+    module = reader.site / "scenes" / "__init__.py"
+    source = module.read_text()
+    module.write_text("import no_such_module")
+    with pytest.raises(
+        AssertionError, match=r"the dataset scenes of scenes 1\.0 cannot be imported from scenes:SCENES"
+    ):
+        reader.run("erc-bench data verify scenes --data-dir corpora")
+    assert "dailydialog" in reader.run("erc-bench data list")
+    module.write_text(source)
     test = reader.folder / "corpora" / "scenes" / "test.txt"
     test.write_text(test.read_text().replace("ferry", "road"))
     with pytest.raises(AssertionError, match="a text, a label or the order differs"):

@@ -84,7 +84,10 @@ def test_every_entry_point_loads_from_the_wheel(installed: Path, tmp_path: Path)
     script = (
         "import erc_bench, sys; from erc_bench.contract.registry import system_class, system_names\n"
         f"assert erc_bench.__file__.startswith({str(installed)!r}), erc_bench.__file__\n"
-        "print(*[system_class(name).__module__ for name in system_names()], sep='\\n')"
+        "print(*[system_class(name).__module__ for name in system_names()], sep='\\n')\n"
+        "from erc_bench.data import dataset_names, dataset_spec, load_dataset\n"
+        "assert {'dailydialog', 'meld', 'sample'} <= {dataset_spec(name).name for name in dataset_names()}\n"
+        "assert load_dataset('sample').test"
     )
     modules = run(sys.executable, "-c", script, cwd=tmp_path, PYTHONPATH=str(installed)).split()
     assert modules
