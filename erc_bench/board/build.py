@@ -6,25 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from erc_bench.board.few_shot_rows import few_shot_sections
 from erc_bench.board.formats.pictures import FORMATS as PICTURE_FORMATS
 from erc_bench.board.formats.pictures import write_pictures
-from erc_bench.board.published import published_results, published_rows
-from erc_bench.board.rows import Board, sections
-from erc_bench.board.triplet_rows import triplet_section
+from erc_bench.board.model import Board, ranked
+from erc_bench.board.published import published_rows
 from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.data import dataset_spec, load_dataset
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.files import write_atomically
 from erc_bench.progress import Progress
-from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.protocol import Protocol
+from erc_bench.protocols.registry import find_protocol, protocols
 from erc_bench.protocols.rows import Row
-from erc_bench.protocols.views import PROTOCOLS
+from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.records.groups import RunGroup, group_runs
 from erc_bench.records.record import Run, find_runs
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
-
-MEASURED = (*PROTOCOLS, triplet.PROTOCOL, few_shot.PROTOCOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +69,12 @@ def build_boards(
     """
     if dataset is not None:
         dataset = dataset_spec(dataset, data_dir).name
-    if protocol is not None and protocol not in protocol_names():
-        raise UnknownNameError("protocol", protocol, protocol_names())
+    wanted = [find_protocol(protocol)] if protocol is not None else list(protocols().values())
     if rank_by is not None and rank_by not in METRICS:
         raise UnknownNameError("a metric", rank_by, METRICS)
     runs = [run for run in find_runs(results) if dataset in (None, run.record.dataset)]
     groups = group_runs(runs)
     names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
-    wanted = [name for name in MEASURED if protocol in (None, name)]
     every = [_board(name, groups, wanted, protocol, results, data_dir, progress, rank_by) for name in names]
     boards = tuple(board for board in every if not board.is_empty)
     if not boards:
@@ -91,15 +86,10 @@ def build_boards(
     return Boards(boards, tuple(run for run in runs if run.record.status != "complete"))
 
 
-def protocol_names() -> list[str]:
-    """The protocols that a board can be narrowed to: those that score runs, and those of published results."""
-    return list(dict.fromkeys([*MEASURED, *(result.protocol for result in published_results())]))
-
-
 def _board(
     name: str,
     groups: Sequence[RunGroup],
-    protocols: Sequence[str],
+    wanted: Sequence[Protocol],
     protocol: str | None,
     results: Path,
     data_dir: Path | None,
@@ -122,26 +112,28 @@ def _board(
             f"{error}\nThe runs on {name} in {results} are scored against its gold labels. To leave them out, name another "
             "dataset with --dataset."
         ) from None
-    return measured_board(dataset, mine, protocols, published, progress, rank_by)
+    return measured_board(dataset, mine, wanted, published, progress, rank_by)
 
 
 def measured_board(
     dataset: Dataset,
     groups: Sequence[RunGroup],
-    protocols: Sequence[str] = MEASURED,
+    wanted: Sequence[Protocol] | None = None,
     published: Sequence[Row] = (),
     progress: Progress | None = None,
     rank_by: str | None = None,
 ) -> Board:
-    """The board of a dataset from its runs, ranked by the metric of the dataset or by another."""
+    """The board of a dataset from its runs under some protocols, by default all, ranked by its metric or by another."""
     ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset)
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
-    found = sections(groups, dataset, [name for name in protocols if name in PROTOCOLS], progress, ranking)
-    if triplet.PROTOCOL in protocols and triplet.applies_to(dataset):
-        found += filter(None, [triplet_section(groups, dataset)])
-    if few_shot.PROTOCOL in protocols:
-        found += few_shot_sections(groups, dataset)
-    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, tuple(found), tuple(published), ranking)
+    runs = DatasetRuns.of(dataset, groups, progress)
+    found = tuple(
+        ranked(section, ranking)
+        for protocol in (protocols().values() if wanted is None else wanted)
+        if protocol.applies_to(dataset)
+        for section in protocol.sections(runs)
+    )
+    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, found, tuple(published), ranking)
 
 
 def published_board(name: str, protocol: str | None = None, rank_by: str | None = None) -> Board:

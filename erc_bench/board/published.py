@@ -6,12 +6,14 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from erc_bench.errors import DataCorruptError
+from erc_bench.protocols.registry import protocols
 from erc_bench.protocols.rows import Row, Score
+from erc_bench.protocols.subsets import ALL
 
 FILE = "published.csv"
 
@@ -52,7 +54,7 @@ class PublishedResult(BaseModel):
     system: Text
     reference: Text
     dataset: Text
-    protocol: Literal["utterance", "last-turn", "triplet"]
+    protocol: Text
     micro_f1: Percent
     macro_f1: Percent
     mcc: Correlation
@@ -74,8 +76,10 @@ class PublishedResult(BaseModel):
             raise ValueError(f"flags must be among {', '.join(FLAGS)}, got {', '.join(unknown)}")
         if self.micro_f1 is None and self.macro_f1 is None and self.mcc is None:
             raise ValueError("at least one of micro_f1, macro_f1 and mcc must be given, got none")
-        expected = {"last-turn": "last turn only", "triplet": "random triplets"}.get(self.protocol)
-        if expected is not None and expected not in self.flags:
+        if self.protocol not in protocols():
+            raise ValueError(f"protocol must be one of {', '.join(protocols())}, got {self.protocol}")
+        expected = protocols()[self.protocol].published_flag
+        if expected and expected not in self.flags:
             raise ValueError(f"a result of the protocol {self.protocol} must carry the flag {expected!r}, got none")
         return self
 
@@ -86,7 +90,7 @@ class PublishedResult(BaseModel):
             title=self.system,
             dataset=self.dataset,
             protocol=self.protocol,
-            subset="all",
+            subset=ALL.name,
             evidence="published",
             source=self.source,
             system=self.system,

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from erc_bench.board.rows import Board
-from erc_bench.board.space_tables import few_shot_cells, triplet_cells
+from erc_bench.board.model import Board
 from erc_bench.board.words import MISSING, count_text, duration_text
-from erc_bench.protocols import few_shot, triplet
-from erc_bench.protocols.rows import Row, Score, Section
-from erc_bench.protocols.views import PROTOCOLS, SUBSETS
+from erc_bench.protocols.rows import Column, Row, Score, Section
+from erc_bench.protocols.subsets import ALL, SUBSETS
 from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
 from erc_bench.scoring.catalogue import UNUSABLE_RATE, headline
-from erc_bench.scoring.metric import Metric
+from erc_bench.scoring.metric import PERCENT, Metric
 from erc_bench.scoring.significance import ALPHA
 
 DOCUMENTATION = "docs/protocols-and-metrics.md"
 INTERVAL = f" [{LEVEL:.0%}]"
 TEXT_COLUMNS = ("system", "context", "flags")
 TESTED = "✓"
-UNSEEN = "unseen "
 FLOOR = "(floor)"
+CONTROL = "(control)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +33,57 @@ class TextTable:
 
 def measured_table(board: Board, protocol: str) -> TextTable:
     """The measured rows of a protocol, best first, in the columns that the protocol has."""
-    if protocol == triplet.PROTOCOL:
-        return _space_table(*triplet_cells(board))
-    if protocol == few_shot.PROTOCOL:
-        return _space_table(*few_shot_cells(board))
-    return _ranked_table(board, protocol)
+    return _ranked_table(board, protocol) if is_ranked(board, protocol) else _laid_out_table(board, protocol)
 
 
-def _space_table(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> TextTable:
-    return TextTable(tuple(names), tuple(name not in TEXT_COLUMNS for name in names), tuple(rows))
+def is_ranked(board: Board, protocol: str) -> bool:
+    """Whether the rows of a protocol are ranked, and not laid out as the protocol says."""
+    return all(section.layout is None for section in board.sections if section.protocol == protocol)
+
+
+def _laid_out_table(board: Board, protocol: str) -> TextTable:
+    """The rows of all sections of a protocol in the columns of its layout."""
+    names: tuple[str, ...] = ()
+    rows = []
+    for section in board.sections:
+        if section.protocol != protocol or section.layout is None:
+            continue
+        layout = section.layout
+        names = ("system", *(column.heading for column in layout.columns), *layout.facts)
+        first: tuple[str, ...] = ()
+        if layout.subset is not None:
+            names, first = (layout.subset[0], *names), (layout.subset[1],)
+        for row in section.rows:
+            title = f"{row.title} {CONTROL}" if row.floor else row.title
+            scores = (_laid_out(row, column) for column in layout.columns)
+            rows.append((*first, title, *scores, *(_fact(row, fact) for fact in layout.facts)))
+    return TextTable(names, tuple(name not in TEXT_COLUMNS for name in names), tuple(rows))
+
+
+def _laid_out(row: Row, column: Column) -> str:
+    if column.metric is None:
+        return PERCENT.text(row.per_label.get(column.label, {}).get("f1"))
+    metric, score = column.metric, row.scores.get(column.metric.name)
+    if score is not None and score.deviation is not None:
+        return f"{metric.text(score.value)} ± {metric.text(score.deviation)}"
+    return with_interval(metric, score)
+
+
+def _fact(row: Row, fact: str) -> str:
+    known = {"seeds": f"{row.seeds}" if row.seeds else "", "context": row.context, "flags": "; ".join(row.flags)}
+    return known[fact] or MISSING
 
 
 def _ranked_table(board: Board, protocol: str) -> TextTable:
-    """Each row with its score on the unseen subset beside the full one."""
-    beside = {row.title: row for row in board.rows(protocol, "unseen")}
+    """Each row with its score on the other subsets beside the full one."""
+    others = [subset for subset in SUBSETS if subset != ALL.name and board.section(protocol, subset)]
+    beside = [{row.title: row for row in board.rows(protocol, subset)} for subset in others]
     metrics = headline(board.ranking)
     columns = (
         ("rank", True),
         ("system", False),
         *((f"{metric.words}{INTERVAL}", True) for metric in metrics),
-        (f"{UNSEEN}{board.ranking.words}{INTERVAL}", True),
+        *((f"{subset} {board.ranking.words}{INTERVAL}", True) for subset in others),
         ("unusable", True),
         ("seeds", True),
         ("context", False),
@@ -63,11 +92,11 @@ def _ranked_table(board: Board, protocol: str) -> TextTable:
         ("utt/s", True),
         ("evidence", False),
     )
-    rows = [_measured(row, beside.get(row.title), metrics) for row in board.rows(protocol)]
+    rows = [_measured(row, [other.get(row.title) for other in beside], metrics) for row in board.rows(protocol)]
     return TextTable(tuple(name for name, _ in columns), tuple(right for _, right in columns), tuple(rows))
 
 
-def _measured(row: Row, unseen: Row | None, metrics: Sequence[Metric]) -> tuple[str, ...]:
+def _measured(row: Row, beside: Sequence[Row | None], metrics: Sequence[Metric]) -> tuple[str, ...]:
     ranking = metrics[0]
     deviation = row.scores[ranking.name].deviation
     unusable = row.scores.get(UNUSABLE_RATE.name)
@@ -75,7 +104,7 @@ def _measured(row: Row, unseen: Row | None, metrics: Sequence[Metric]) -> tuple[
         row.rank.replace("-", MISSING),
         f"{row.title} {FLOOR}" if row.floor else row.title,
         *(with_interval(metric, row.scores.get(metric.name)) for metric in metrics),
-        with_interval(ranking, unseen.scores.get(ranking.name) if unseen else None),
+        *(with_interval(ranking, other.scores.get(ranking.name) if other else None) for other in beside),
         UNUSABLE_RATE.text(unusable.value if unusable else None),
         f"{row.seeds}" if deviation is None else f"{row.seeds} (± {ranking.text(deviation)})",
         f"{row.context} {TESTED}" if row.context_tested else row.context or MISSING,
@@ -138,24 +167,31 @@ def method(board: Board) -> str:
         f"F1 in percent over the {emotions} emotions{left_out}, MCC "
         f"over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals from {RESAMPLES:,} bootstrap resamples of "
         f"whole dialogues. Rank: by {ranking}; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
-        "cannot tell apart share one. Unseen: without the test dialogues that stand word for word in the training split. "
+        f"cannot tell apart share one. {_subsets()}"
         "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of "
         f"{ranking}. Context: what the system reads, {TESTED} where withholding the rest changed no answer. {FLOOR}: a trivial "
         "predictor that the others are read against."
     )
 
 
+def _subsets() -> str:
+    """What the subsets beside the whole test split are: `Unseen: without the test dialogues that …. `"""
+    others = (subset for subset in SUBSETS.values() if subset is not ALL)
+    return "".join(f"{subset.name.capitalize()}: {subset.short}. " for subset in others)
+
+
 def scope(board: Board, protocol: str) -> str:
     """What a protocol's rows were computed on: `All: 1,000 dialogues, …; unseen: …`, or the test split."""
-    if protocol in PROTOCOLS:
-        whole, unseen = board.section(protocol, "all"), board.section(protocol, "unseen")
-        return f"All: {size(whole)}; unseen: {size(unseen)}."
-    return f"Test split: {size(next(section for section in board.sections if section.protocol == protocol))}."
+    found = [section for section in board.sections if section.protocol == protocol]
+    if is_ranked(board, protocol):
+        text = "; ".join(f"{section.subset}: {size(section)}" for section in found)
+        return f"{text[:1].upper()}{text[1:]}."
+    return f"Test split: {size(found[0])}."
 
 
-def size(section: Section | None) -> str:
+def size(section: Section) -> str:
     """`1,000 dialogues, 7,740 utterances`."""
-    return f"{section.dialogues:,} dialogues, {section.utterances:,} utterances" if section else "none"
+    return f"{section.dialogues:,} dialogues, {section.utterances:,} utterances"
 
 
 def notes(board: Board, protocol: str) -> Iterator[str]:
@@ -169,11 +205,12 @@ def notes(board: Board, protocol: str) -> Iterator[str]:
     for label, subsets in empty.items():
         where = " and ".join(subsets)
         yield f"No utterance has the label {label!r} (subset {where}): it scores 0 in the macro F1 of every row."
-    # A number of examples is a subset of few-shot; the rows of `unseen` say nothing that those of `all` do not.
+    # The rows of other subsets of dialogues say nothing that those of the whole test split do not.
+    beside = SUBSETS.keys() - {ALL.name}
     shown = {
         (row.title, row.notes): row
         for section in board.sections
-        if section.protocol == protocol and section.subset != "unseen"
+        if section.protocol == protocol and section.subset not in beside
         for row in section.rows
     }.values()
     common = set.intersection(*(set(row.notes) for row in shown)) if len(shown) > 1 else set()

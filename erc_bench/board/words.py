@@ -8,23 +8,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from erc_bench.protocols.registry import protocols
+from erc_bench.protocols.subsets import SUBSETS
 from erc_bench.scoring.metric import MISSING as MISSING
 
-PROTOCOL_MEANINGS = {
-    "utterance": "Every test utterance counts.",
-    "last-turn": "Only the last utterance of each test dialogue counts, as in the paper’s language-model rows.",
-    "triplet": "Random triplets of test utterances, scored as the released SEC code does. Read it beside its controls; "
-    "its numbers cannot be compared with those of the other protocols.",
-    "few-shot": "One emotion’s labels are withheld from training, each in turn; at test time it is known by a few examples "
-    "only. Every utterance gets the label of the nearest prototype; corrected: with distances corrected for the number of "
-    "examples. Scores are means over the emotions withheld in turn; micro and macro F1 run over all emotions, the withheld "
-    "one included. Brackets here: 95% intervals over the drawn examples only, with the same test set and model.",
-}
-SUBSET_MEANINGS = {
-    "all": "All test dialogues.",
-    "unseen": "Only test dialogues that do not stand word for word in the training split.",
-}
 _URL = re.compile(r"https?://[^\s<>\"'\\^`{|}]+", re.IGNORECASE)
+
+
+def protocol_meaning(name: str) -> str:
+    """What a protocol scores; nothing for a name that no installed protocol has."""
+    found = protocols().get(name)
+    return found.meaning if found else ""
+
+
+def subset_meaning(name: str) -> str:
+    """Which dialogues a subset has; nothing for a subset that a protocol makes for itself."""
+    return SUBSETS[name].meaning if name in SUBSETS else ""
 
 
 def section_id(dataset: str, protocol: str, subset: str) -> str:

@@ -11,13 +11,13 @@ from typing import Any, Literal
 from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataMissingError, UnknownNameError, UsageError
-from erc_bench.records.groups import check_run, group_runs, titles
+from erc_bench.records.groups import check_run
 from erc_bench.records.predictions import read_predictions
-from erc_bench.records.record import RUN_FILE, Run, find_runs, read_record
+from erc_bench.records.record import Run
+from erc_bench.records.select import is_run_folder, row_named
 
 Outcome = Literal["helped", "hurt", "both right", "both wrong"]
 READS_MORE = {"utterance": 0, "past": 1, "dialogue": 2}
-NAMED_CHOICES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Showing:
 
 
 def find_run(results: Path, name: str, *, dataset: str | None = None, seed: int | None = None) -> tuple[Run, str]:
-    """A complete run and its title, from its folder or from a row title or system name of a results folder.
+    """A complete run and its title, from any name of it (see `erc_bench.records.select`).
 
     Of several seeds the lowest is taken unless `seed` names one.
 
@@ -95,8 +95,9 @@ def find_run(results: Path, name: str, *, dataset: str | None = None, seed: int 
     UsageError
         Several runs fit (their titles are named), the run is not complete, or `dataset` or `seed` is not the run's.
     """
-    runs, title = _runs_named(results, name, dataset)
-    if runs[0].folder == Path(name):
+    named = row_named(results, name, dataset=None if is_run_folder(name) else dataset)
+    runs, title = named.group.runs, named.title
+    if is_run_folder(name):
         record = runs[0].record
         for option, wanted, got in (("dataset", dataset, record.dataset), ("seed", seed, record.seed)):
             if wanted not in (None, got):
@@ -115,42 +116,17 @@ def find_other(
     Such a row gives its lowest seed, since rows need not have been made with the same seeds; a run folder is taken as
     it is. Errors are those of `find_run`.
     """
-    runs, title = _runs_named(results, name, dataset)
+    named = row_named(results, name, dataset=dataset)
+    runs, title = named.group.runs, named.title
     run = next((run for run in runs if run.record.seed == seed), runs[0])
     note = None
-    if seed not in (None, run.record.seed) and run.folder != Path(name):
+    if seed not in (None, run.record.seed) and not is_run_folder(name):
         note = f"{title} has no run of seed {seed} here (it has {_seeds(runs)}): comparing with its seed {run.record.seed}."
     return (run, title), note
 
 
 def _seeds(runs: Sequence[Run]) -> str:
     return ", ".join(str(run.record.seed) for run in runs)
-
-
-def _runs_named(results: Path, name: str, dataset: str | None) -> tuple[Sequence[Run], str]:
-    """Runs of one row, the lowest seed first, and their title; one run where `name` is its folder."""
-    folder = Path(name)
-    if (folder / RUN_FILE).is_file():
-        record = read_record(folder)
-        if record.status != "complete":
-            raise UsageError(f"a run must be complete to be shown, got status {record.status} in {folder}. Finish it.")
-        return [Run(folder, record)], record.title
-    groups = [group for group in group_runs(find_runs(results)) if dataset in (None, group.record.dataset)]
-    named = list(zip(titles(groups), groups, strict=True))
-    found = [pair for pair in named if name in (pair[0], pair[1].record.title)]
-    found = found or [pair for pair in named if pair[1].record.system == name]
-    if not found:
-        known = {title for title, _ in named} | {group.record.system for group in groups}
-        raise UnknownNameError(
-            "a run", name, known, advice=f"Runs are looked for in {results}; a run folder will do too."
-        )
-    if len(found) > 1:
-        choices = "; ".join(f"{title!r} on {group.record.dataset}" for title, group in found[:NAMED_CHOICES])
-        raise UsageError(
-            f"{name!r} must name one row, got {len(found)}: {choices}. Give the whole title, --dataset, or a run folder."
-        )
-    title, group = found[0]
-    return group.runs, title
 
 
 def build_showing(

@@ -9,14 +9,14 @@ from itertools import product
 from pathlib import Path
 
 from erc_bench.board.build import FORMATS, build_boards, narrowed, published_board, rendered
+from erc_bench.board.model import Board
 from erc_bench.board.published import published_results
-from erc_bench.board.rows import Board
 from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.errors import DataError
-from erc_bench.protocols import few_shot, triplet
 from erc_bench.protocols.headline import headline_scores
+from erc_bench.protocols.registry import protocols
 from erc_bench.records.predictions import predictions_sha256, read_predictions
-from erc_bench.records.record import EMBEDDINGS_FILE, Run, run_folder
+from erc_bench.records.record import Run, run_folder
 
 SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
 SHOWN = 80
@@ -64,7 +64,8 @@ def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
     if record.predictions != len(predictions):
         yield f"the number of predictions is recorded as {record.predictions:,}, recomputed {len(predictions):,}"
     yield from _score_differences(record.scores, scores)
-    yield from _evidence_differences(run, dataset)
+    for protocol in protocols().values():
+        yield from protocol.differences(run, dataset)
 
 
 def _score_differences(recorded: Mapping[str, float], recomputed: Mapping[str, float]) -> Iterator[str]:
@@ -80,28 +81,6 @@ def _score_differences(recorded: Mapping[str, float], recomputed: Mapping[str, f
             f"recorded scores must be among {', '.join(recomputed)}, got {', '.join(unknown)}: a version of erc-bench or a "
             "package that knows them is needed to check them"
         )
-
-
-def _evidence_differences(run: Run, dataset: Dataset) -> Iterator[str]:
-    """What is wrong with embeddings, and with the outcomes derived from them, recomputed where both are still there."""
-    try:
-        if run.record.withheld is not None or (run.folder / few_shot.FEW_SHOT_FILE).is_file():
-            few_shot.run_counts(run.folder, dataset, run.record.withheld)
-        embeds = (run.folder / EMBEDDINGS_FILE).is_file()
-        if not (run.folder / triplet.TRIPLETS_FILE).is_file():
-            if embeds:
-                triplet.read_embeddings(run.folder, dataset)
-            return
-        recorded = triplet.run_counts(run.folder, dataset)
-        if not embeds:
-            return
-        recomputed = triplet.run_counts(run.folder, dataset, recompute=True)
-    except DataError as error:
-        yield str(error)
-        return
-    for name in ("correct", "ties", "wrong"):
-        if (getattr(recorded, name) != getattr(recomputed, name)).any():
-            yield f"the counts {name} of {triplet.TRIPLETS_FILE} do not follow from {EMBEDDINGS_FILE}"
 
 
 def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None = None) -> tuple[int, list[Difference]]:
@@ -123,7 +102,7 @@ def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None 
     for result in published_results():
         boards.setdefault(result.dataset, published_board(result.dataset))
     selections: list[tuple[Board, ...]] = [everything, *((board,) for board in boards.values())]
-    protocols: list[str | None] = [
+    narrowings: list[str | None] = [
         None,
         *dict.fromkeys(name for board in boards.values() for name in _protocols_of(board)),
     ]
@@ -132,7 +111,7 @@ def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None 
         content = path.read_bytes()
         candidates = (
             rendered(choice, format_name).splitlines(keepends=True)
-            for protocol, selection in product(protocols, selections)
+            for protocol, selection in product(narrowings, selections)
             if (choice := [part for board in selection if not (part := narrowed(board, protocol)).is_empty])
         )
         lines = content.splitlines(keepends=True)

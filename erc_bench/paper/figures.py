@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from erc_bench.contract.domain import SPLITS, Dataset
-from erc_bench.paper.measure import Measurements, Protocol, Scored, Value
-from erc_bench.paper.model import Column, Line, Table
+from erc_bench.paper.measure import Measurements, Scored
+from erc_bench.paper.model import Column, Line, Table, protocol_name
 from erc_bench.paper.published import paper_tables
 from erc_bench.paper.tables import AS_DESCRIBED, SEC
+from erc_bench.protocols.protocol import Protocol
+from erc_bench.protocols.rows import Score
+from erc_bench.protocols.triplet.protocol import TRIPLET
+from erc_bench.protocols.utterance import UTTERANCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,13 +31,13 @@ DIAGONAL = "diagonal"
 COLOURS = ("#1f5a8a", "#7fa8c9", "#c98a1b")
 
 
-def confusions(found: Measurements) -> list[tuple[str, str, Scored | None, str]]:
+def confusions(found: Measurements) -> list[tuple[str, Protocol, Scored | None, str]]:
     """The panels of Figure 3: heading, protocol, what was measured (None without a run), the command still wanted."""
     counterparts = paper_tables().counterparts
     panels: list[tuple[str, Protocol, str]] = [
-        ("System as described, every utterance", "utterance", AS_DESCRIBED),
-        ("System as described, random triplets", "triplet", AS_DESCRIBED),
-        ("Released code, random triplets", "triplet", SEC),
+        ("System as described, every utterance", UTTERANCE, AS_DESCRIBED),
+        ("System as described, random triplets", TRIPLET, AS_DESCRIBED),
+        ("Released code, random triplets", TRIPLET, SEC),
     ]
     return [(heading, protocol, *found.standing_for(counterparts[key], protocol)) for heading, protocol, key in panels]
 
@@ -48,16 +52,16 @@ def figure_3(found: Measurements) -> Table:
     for heading, protocol, scored, command in confusions(found):
         for position, label in enumerate(labels):
             published = {DIAGONAL: tables.table_3[label]["recall"]} if "Released" in heading else {}
-            measured: dict[str, Value | str] = {}
+            measured: dict[str, Score | str] = {}
             if scored is not None:
                 shares = scored.shares[position]
-                measured = {column.name: Value(float(share)) for column, share in zip(columns, shares, strict=True)}
-                measured[DIAGONAL] = Value(float(shares[position]))
+                measured = {column.name: Score(float(share)) for column, share in zip(columns, shares, strict=True)}
+                measured[DIAGONAL] = Score(float(shares[position]))
             lines.append(
                 Line(
                     heading,
                     label,
-                    protocol,
+                    protocol_name(protocol),
                     published,
                     measured,
                     scored.measured_by if scored else "",
@@ -85,7 +89,7 @@ def figure_4(dataset: Dataset) -> Table:
     lines = []
     for split in SPLITS:
         counts = _counts(dataset, split)
-        measured: dict[str, Value | str] = {label: Value(counts[label]) for label in dataset.labels.emotions}
+        measured: dict[str, Score | str] = {label: Score(counts[label]) for label in dataset.labels.emotions}
         lines.append(Line("", split, "", {}, measured, dataset.name))
     notes = ("The paper gives this figure as a picture only. Neutral utterances are left out, as there.",)
     return Table("figure-4", "Figure 4: emotion labels in the splits", columns, tuple(lines), notes)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from erc_bench.board.words import MISSING
-from erc_bench.paper.measure import Scored, Value
+from erc_bench.paper.measure import Scored
+from erc_bench.protocols.protocol import Protocol
+from erc_bench.protocols.rows import Score
 from erc_bench.scoring.metric import CORRELATION, PERCENT
 
 Unit = Literal["percent", "mcc", "share", "count", "text"]
@@ -35,7 +37,7 @@ class Line:
     name: str
     protocol: str = ""
     published: Mapping[str, str] = field(default_factory=dict)
-    measured: Mapping[str, Value | str] = field(default_factory=dict)
+    measured: Mapping[str, Score | str] = field(default_factory=dict)
     measured_by: str = ""
     missing: str = ""
 
@@ -63,7 +65,7 @@ class Table:
         return any(column.name in line.measured or line.missing for line in self.lines)
 
 
-def value_text(value: Value | str | None, unit: Unit) -> str:
+def value_text(value: Score | str | None, unit: Unit) -> str:
     """A measured cell: percent with two decimals, MCC and shares with three, `± ` a standard deviation or [interval]."""
     if value is None:
         return MISSING
@@ -84,10 +86,15 @@ def number_text(value: float, unit: Unit) -> str:
     return (CORRELATION if unit == "mcc" else PERCENT).text(value)
 
 
+def protocol_name(protocol: Protocol) -> str:
+    """What the tables call a protocol."""
+    return protocol.heading or protocol.name
+
+
 def scored_line(
     block: str,
     name: str,
-    protocol: str,
+    protocol: Protocol,
     scored: Scored | None,
     columns: tuple[Column, ...],
     *,
@@ -99,7 +106,7 @@ def scored_line(
     return Line(
         block,
         name,
-        protocol,
+        protocol_name(protocol),
         published or {},
         measured,
         scored.measured_by if scored else "",

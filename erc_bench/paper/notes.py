@@ -10,6 +10,8 @@ from erc_bench.board.published import PublishedResult
 from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.paper.measure import Measurements, of_matrix
 from erc_bench.paper.published import PaperTables, ScoreName, paper_labels, paper_tables
+from erc_bench.protocols.last_turn import LAST_TURN
+from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.scoring import metrics
 from erc_bench.scoring.metric import CORRELATION
 
@@ -65,13 +67,13 @@ def _table_2(found: Measurements, results: dict[str, PublishedResult]) -> Iterat
 
 
 def _seven_label_example(found: Measurements) -> str:
-    rows = found.under("utterance")
+    rows = found.under(UTTERANCE)
     if not rows:
         return " With m the mean over six emotions and n the F1 of the neutral label, that is (6 m + n) / 7."
     best = rows[0]
     labels = found.dataset.labels
-    f1 = [best.per_label[name]["f1"] for name in labels.emotions]
-    six, neutral = sum(f1) / len(f1), best.per_label[labels.fallback]["f1"]
+    f1 = [best.row.per_label[name]["f1"] for name in labels.emotions]
+    six, neutral = sum(f1) / len(f1), best.row.per_label[labels.fallback]["f1"]
     return (
         f" What that changes, for {best.title} as measured here: {six:.2f} over six, "
         f"({len(f1)} × {six:.2f} + {neutral:.2f}) / {len(labels)} = {(sum(f1) + neutral) / len(labels):.2f} over seven."
@@ -80,7 +82,7 @@ def _seven_label_example(found: Measurements) -> str:
 
 def _falcon(found: Measurements, results: dict[str, PublishedResult]) -> str:
     falcon = results["Falcon-7b"]
-    constant = found.constant("happiness", "last-turn")
+    constant = found.constant("happiness", LAST_TURN)
     return (
         "Falcon-7b: the released parser reads an answer in which it finds no label as happiness, and the released prompt "
         "does not lead to the form it looks for. Answering happiness everywhere scores macro F1 "
@@ -211,7 +213,7 @@ def _falcon_answers(tables: PaperTables) -> str:
 
 
 def _constant_here(found: Measurements) -> str:
-    scores = found.constant("happiness", "last-turn")
+    scores = found.constant("happiness", LAST_TURN)
     return (
         f"For reference, answering happiness everywhere scores macro F1 {scores['macro_f1'].value:.2f}, micro F1 "
         f"{scores['micro_f1'].value:.2f} and MCC {scores['mcc'].value:.3f} on the last turns of {found.dataset.name}."

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from erc_bench.board.formats.markdown import escaped
 from erc_bench.board.words import MISSING
-from erc_bench.paper.measure import Value
 from erc_bench.paper.model import Column, Line, Table, value_text
+from erc_bench.protocols.rows import Score
 
 CSV_COLUMNS = (
     "table",
@@ -145,7 +145,7 @@ def records(tables: Sequence[Table]) -> list[dict[str, Any]]:
 
 def _record(table: Table, line: Line, column: Column) -> dict[str, Any]:
     measured = line.measured.get(column.name)
-    value = measured if isinstance(measured, Value) else None
+    value = measured if isinstance(measured, Score) else None
 
     def rounded(number: float | None) -> float | None:
         return None if number is None else round(number, CSV_DECIMALS)

@@ -11,7 +11,7 @@ from typing import Any
 
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import ModelUnavailableError, UsageError
-from erc_bench.paper.measure import Measurements
+from erc_bench.paper.measure import Measurements, measured_by
 from erc_bench.paper.model import Column, Line, Table
 from erc_bench.paper.published import paper_tables
 from erc_bench.paper.tables import AS_DESCRIBED, SEC
@@ -189,7 +189,7 @@ def table_6(found: Measurements, folders: Mapping[str, Path]) -> Table:
             "",
             {},
             {"parameters": f"{parameters:,}", "size": _size(parameters * FLOAT32)} if parameters else {},
-            f"{row.measured_by}, encoder included" if row and parameters else "",
+            f"{measured_by(row)}, encoder included" if row and parameters else "",
             "" if parameters else counterpart.command(found.dataset.name),
         )
     )

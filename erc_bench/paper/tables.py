@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from erc_bench.board.published import PublishedResult, published_results
 from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.paper import notes
-from erc_bench.paper.measure import Measurements, Protocol, Scored, Value, mean_shares, of_matrix
-from erc_bench.paper.model import Column, Line, Table, scored_line
+from erc_bench.paper.measure import Measurements, Scored, of_matrix
+from erc_bench.paper.model import Column, Line, Table, protocol_name, scored_line
 from erc_bench.paper.published import PUBLISHED_ON, PaperTables, paper_tables
+from erc_bench.protocols.emotional import EMOTIONAL
+from erc_bench.protocols.last_turn import LAST_TURN
+from erc_bench.protocols.protocol import Protocol
+from erc_bench.protocols.registry import find_protocol
+from erc_bench.protocols.rows import Row, Score
+from erc_bench.protocols.triplet.protocol import TRIPLET
+from erc_bench.protocols.utterance import UTTERANCE
 
 SEC = "SentEmoContext"
 AS_DESCRIBED = "SentEmoContext, as described"
@@ -84,7 +91,7 @@ def _published_lines(found: Measurements, *, in_table: bool) -> Iterator[Line]:
             continue
         block = "State-of-the-art models on ERC" if in_table else "Reported before the paper, missing from its Table 2"
         name = f"{result.system} ({result.reference})"
-        yield _published_line(found, block, name, result.system, result.protocol, _cells(result))
+        yield _published_line(found, block, name, result.system, find_protocol(result.protocol), _cells(result))
 
 
 def _published_line(
@@ -118,11 +125,11 @@ def _ours(found: Measurements) -> Iterator[Line]:
     tables = paper_tables()
     result = next(result for result in published_results() if result.system == SEC)
     name = f"{SEC} ({result.reference})"
-    yield _published_line(found, "Ours", name, SEC, "triplet", _cells(result))
+    yield _published_line(found, "Ours", name, SEC, TRIPLET, _cells(result))
     for title, key in ((f"{SEC}, released code", SEC), (AS_DESCRIBED, AS_DESCRIBED)):
         counterpart = tables.counterparts[key]
-        for protocol in ["utterance"] if key == SEC else ["utterance", "triplet"]:
-            scored, missing = found.standing_for(counterpart, "triplet" if protocol == "triplet" else "utterance")
+        for protocol in [UTTERANCE] if key == SEC else [UTTERANCE, TRIPLET]:
+            scored, missing = found.standing_for(counterpart, protocol)
             yield scored_line("Ours", title, protocol, scored, SCORES, missing=missing)
 
 
@@ -140,16 +147,16 @@ def _expected_lines(found: Measurements, protocol: Protocol, block: str) -> Iter
 
 def _utterance_lines(found: Measurements) -> Iterator[Line]:
     block = "Measured here, every utterance"
-    yield from _measured_lines(found, "utterance", block)
-    yield from _expected_lines(found, "utterance", block)
+    yield from _measured_lines(found, UTTERANCE, block)
+    yield from _expected_lines(found, UTTERANCE, block)
 
 
 def _triplet_lines(found: Measurements) -> Iterator[Line]:
     block = "Measured here, random triplets (as the released code scores) with their controls"
-    yield from _measured_lines(found, "triplet", block)
+    yield from _measured_lines(found, TRIPLET, block)
     for scored in found.controls():
-        yield scored_line(block, scored.title, "triplet", scored, SCORES)
-    yield from _expected_lines(found, "triplet", block)
+        yield scored_line(block, scored.title, TRIPLET, scored, SCORES)
+    yield from _expected_lines(found, TRIPLET, block)
 
 
 def table_3(found: Measurements) -> Table:
@@ -157,21 +164,21 @@ def table_3(found: Measurements) -> Table:
     tables = paper_tables()
     lines: list[Line] = []
     for block, key, protocol in (
-        ("Random triplets, as published", SEC, "triplet"),
-        ("Every utterance, system as described", AS_DESCRIBED, "utterance"),
+        ("Random triplets, as published", SEC, TRIPLET),
+        ("Every utterance, system as described", AS_DESCRIBED, UTTERANCE),
     ):
         counterpart = tables.counterparts[key]
-        scored, missing = found.standing_for(counterpart, "triplet" if protocol == "triplet" else "utterance")
+        scored, missing = found.standing_for(counterpart, protocol)
         for label in found.dataset.labels.names:
             published = tables.row("table_3", label) if key == SEC else {}
-            measured = scored.per_label[label] if scored else {}
+            measured = scored.row.per_label[label] if scored else {}
             lines.append(
                 Line(
                     block,
                     label,
-                    protocol,
+                    protocol_name(protocol),
                     published,
-                    {name: Value(value if name == "support" else value / 100) for name, value in measured.items()},
+                    {name: Score(value if name == "support" else value / 100) for name, value in measured.items()},
                     scored.measured_by if scored else "",
                     missing,
                 )
@@ -185,25 +192,22 @@ def table_4(found: Measurements) -> Table:
     tables = paper_tables()
     lines = [
         _table_4_line(found, "As published", name, name, protocol, tables.row("table_4", name))
-        for name, protocol in (("all-MiniLM-L6-v2", "emotional utterances"), (SEC, "triplet"))
+        for name, protocol in (("all-MiniLM-L6-v2", EMOTIONAL), (SEC, TRIPLET))
     ]
     block = "The same systems on the same utterances"
-    for protocol in ("emotional utterances", "utterance"):
+    for protocol in (EMOTIONAL, UTTERANCE):
         for name in ("all-MiniLM-L6-v2", AS_DESCRIBED):
-            if (name, protocol) != ("all-MiniLM-L6-v2", "emotional utterances"):
+            if (name, protocol) != ("all-MiniLM-L6-v2", EMOTIONAL):
                 lines.append(_table_4_line(found, block, name, name, protocol, {}))
     title = "Table 4: comparison with a direct emotion classification at the utterance level"
     return Table("table-4", title, SCORES, tuple(lines), notes.table_4(found.dataset))
 
 
 def _table_4_line(
-    found: Measurements, block: str, name: str, key: str, protocol: str, published: dict[str, str]
+    found: Measurements, block: str, name: str, key: str, protocol: Protocol, published: dict[str, str]
 ) -> Line:
     counterpart = paper_tables().counterparts[key]
-    chosen: Protocol = (
-        "triplet" if protocol == "triplet" else "utterance" if protocol == "utterance" else "emotional utterances"
-    )
-    scored, missing = found.standing_for(counterpart, chosen)
+    scored, missing = found.standing_for(counterpart, protocol)
     return scored_line(block, name, protocol, scored, SCORES, published=published, missing=missing)
 
 
@@ -213,12 +217,12 @@ def table_5(found: Measurements) -> Table:
     lines = []
     for name in tables.table_5:
         counterpart = tables.counterparts[name]
-        scored, missing = found.standing_for(counterpart, "last-turn")
+        scored, missing = found.standing_for(counterpart, LAST_TURN)
         lines.append(
             scored_line(
                 "As published",
                 name,
-                "last-turn",
+                LAST_TURN,
                 scored,
                 WEIGHTED,
                 published=tables.row("table_5", name),
@@ -227,7 +231,7 @@ def table_5(found: Measurements) -> Table:
         )
     lines += _recomputed(found.dataset, tables)
     block = "Measured here, last turns"
-    lines += [scored_line(block, scored.title, "last-turn", scored, WEIGHTED) for scored in found.under("last-turn")]
+    lines += [scored_line(block, scored.title, LAST_TURN, scored, WEIGHTED) for scored in found.under(LAST_TURN)]
     title = "Table 5: language models, last utterance of each test dialogue (P and R weighted by support)"
     return Table("table-5", title, WEIGHTED, tuple(lines), notes.table_5(found, tables))
 
@@ -235,11 +239,12 @@ def table_5(found: Measurements) -> Table:
 def _recomputed(dataset: Dataset, tables: PaperTables) -> Iterator[Line]:
     for name in tables.confusions:
         values = of_matrix(tables.confusion(name), dataset.labels)
-        scored = Scored(name, "released confusion matrix", values, {}, mean_shares(tables.confusion(name)[None]))
+        row = Row(name, dataset.name, LAST_TURN.name, "", "published", "", scores=values)
+        scored = Scored(row, "released confusion matrix")
         yield scored_line(
             "Recomputed from the released confusion matrix",
             name,
-            "last-turn",
+            LAST_TURN,
             scored,
             WEIGHTED,
             published=tables.row("table_5", name),

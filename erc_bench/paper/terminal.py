@@ -20,9 +20,9 @@ from rich.text import Text
 
 from erc_bench.board.formats.terminal import UNLIMITED, plain
 from erc_bench.board.words import MISSING
-from erc_bench.paper.measure import Value
 from erc_bench.paper.model import Line, Table, value_text
 from erc_bench.paper.render import fillers, has_protocol, rows_by, stand_ins
+from erc_bench.protocols.rows import Score
 
 GAP = 2
 NAME_WIDTH = 24
@@ -134,8 +134,8 @@ def _groups(table: Table, *, spreads: bool, narrow: bool) -> Iterator[tuple[_Col
         yield tuple(group)
 
 
-def _bare(value: Value | str | None) -> Value | str | None:
-    return Value(value.value) if isinstance(value, Value) else value
+def _bare(value: Score | str | None) -> Score | str | None:
+    return Score(value.value) if isinstance(value, Score) else value
 
 
 def _longest_word(texts: Iterable[str]) -> int:

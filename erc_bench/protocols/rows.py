@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from erc_bench.contract.domain import LabelSet
+from erc_bench.records.groups import source_of
+from erc_bench.records.record import RunRecord
+from erc_bench.scoring import metrics
 from erc_bench.scoring.bootstrap import Estimate
 from erc_bench.scoring.catalogue import METRICS, headline
 from erc_bench.scoring.metric import Metric
+
+CONTROL_SOURCE = "computed by the protocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,9 @@ class Row:
     """One line of the board, measured or published.
 
     `rank` is empty for what is not ranked. `scores` maps names of metrics (`erc_bench.scoring.catalogue`) to their
-    score; published rows have only what their source reports. `confusion` sums the seeds, (labels, labels + 1).
+    score; published rows have only what their source reports. `weighted` has `precision` and `recall` over the emotions,
+    each label weighted by its support. `confusion` sums the seeds, (labels, labels + 1); `shares` has what part of each
+    gold label got each answer, of the same shape, a mean over seeds and resamplings.
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
     `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number
     (`erc_bench.board.published.FLAGS` explains those of published rows).
@@ -47,7 +56,9 @@ class Row:
     scores: dict[str, Score] = field(default_factory=dict)
     unusable_as_neutral: dict[str, float] = field(default_factory=dict)
     per_label: dict[str, dict[str, float]] = field(default_factory=dict)
+    weighted: dict[str, Score] = field(default_factory=dict)
     confusion: NDArray[np.int64] | None = None
+    shares: NDArray[np.float64] | None = None
     without_support: tuple[str, ...] = ()
     context: str = ""
     context_tested: bool = False
@@ -61,10 +72,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """One protocol and subset of a dataset: its rows, best first, and what they were computed on.
+class Column:
+    """A column of a table that is not ranked: a score of the row, or (without a metric) the F1 of one label."""
 
-    `metrics` are the columns of its tables, the one that orders the rows first.
+    heading: str
+    metric: Metric | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a section that is not ranked is laid out as a table.
+
+    `columns` stand beside the name of the row, then come `facts` among `seeds`, `context` and `flags`. Sections of one
+    protocol share a table; `subset` is the heading and the cell of a first column that tells them apart.
+    """
+
+    columns: tuple[Column, ...]
+    facts: tuple[str, ...] = ("seeds", "context", "flags")
+    subset: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One protocol and subset of a dataset: its rows, and what they were computed on.
+
+    Rows with `estimates`, by title, are ranked by the board; without any they stay in the order of the protocol, in a
+    table of its `layout`. `metrics` are the columns that scores have on the page, the one that orders the rows first.
     """
 
     dataset: str
@@ -75,8 +109,53 @@ class Section:
     rows: tuple[Row, ...]
     estimates: dict[str, Estimate] = field(default_factory=dict)
     metrics: tuple[Metric, ...] = field(default_factory=headline)
+    layout: Layout | None = None
 
     @property
     def drawn(self) -> tuple[Metric, ...]:
         """The columns that pictures show: those that every protocol has."""
         return tuple(metric for metric in self.metrics if metric.name in METRICS)
+
+
+def row_of_runs(title: str, records: Sequence[RunRecord], protocol: str, subset: str) -> Row:
+    """A row with all that the records of its runs say, seeds in order, and no scores yet."""
+    first = records[0]
+    return Row(
+        title=title,
+        dataset=first.dataset,
+        protocol=protocol,
+        subset=subset,
+        evidence=first.evidence,
+        source=source_of(records),
+        system=first.system,
+        summary=first.summary,
+        reference=first.reference,
+        seeds=len({record.seed for record in records}),
+        context=first.context or "",
+        context_tested=bool(first.context_check and first.context_check.tested),
+        floor=first.floor,
+        parameters=first.parameters,
+        commands=tuple(record.command for record in records),
+    )
+
+
+def control_row(title: str, summary: str, dataset: str, protocol: str, subset: str) -> Row:
+    """A row that the protocol computes without any run, to read the others against."""
+    return Row(title, dataset, protocol, subset, "measured", CONTROL_SOURCE, summary=summary, floor=True)
+
+
+def with_confusions(row: Row, confusions: NDArray[np.int64], labels: LabelSet) -> Row:
+    """The row with what follows from confusion counts (N, K, K + 1) of its seeds and resamplings, scores excepted."""
+    weighted = metrics.weighted_over_emotions(confusions, labels)
+    return replace(
+        row,
+        per_label=metrics.mean_per_label(confusions, labels),
+        weighted={name: spread_over(values) for name, values in weighted.items()},
+        confusion=np.asarray(confusions.sum(axis=0), np.int64),
+        shares=metrics.mean_shares(confusions),
+    )
+
+
+def spread_over(values: NDArray[np.float64]) -> Score:
+    """Mean and standard deviation of values (N,), without an interval."""
+    return Score(float(values.mean()), deviation=float(values.std(ddof=1)) if len(values) > 1 else None)

@@ -1,27 +1,17 @@
-"""Protocols: which utterances of the test split count. A view selects, and never predicts.
-
-`utterance` and `last-turn` are views of one run, since a run that labelled every utterance also labelled the last
-ones. Both have the subsets `all` and `unseen`, the latter without the test dialogues that stand in train.
-"""
+"""Views of a run: which of its labels count, and the confusion counts of each dialogue. A view selects, and never predicts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target
-from erc_bench.errors import DataError, UnknownNameError
+from erc_bench.contract.domain import Dataset, LabelSet, Target
+from erc_bench.errors import DataError
 from erc_bench.records.answers import NONE, Codes
 from erc_bench.scoring.metrics import label_indices
 
-PROTOCOLS: Mapping[str, str] = {
-    "utterance": "every test utterance",
-    "last-turn": "the last utterance of each test dialogue (the paper's language-model setting)",
-}
-SUBSETS: tuple[str, ...] = ("all", "unseen")
 NAMED_MISSING = 5
 
 
@@ -31,7 +21,8 @@ class View:
 
     `targets`, `gold`, `gold_codes`, `places` and `dialogue_index` have one entry an utterance: `gold_codes` (intp) are
     positions of labels, `places` (intp) count the test utterances of the dataset, and `dialogue_index` (intp) counts
-    into `dialogues`, the ids of those that hold at least one target.
+    into `dialogues`. These are the ids of those that are drawn when intervals are computed: every one of the subset
+    that holds an utterance, scored or not.
     """
 
     protocol: str
@@ -45,66 +36,6 @@ class View:
 
     def __len__(self) -> int:
         return len(self.targets)
-
-
-def view(dataset: Dataset, protocol: str = "utterance", subset: str = "all") -> View:
-    """The test utterances of a dataset that a protocol scores.
-
-    Raises
-    ------
-    UnknownNameError
-        No protocol or subset of that name.
-    DataError
-        A test utterance without a label, or a subset without any utterance.
-    """
-    if protocol not in PROTOCOLS:
-        raise UnknownNameError("protocol", protocol, PROTOCOLS)
-    if subset not in SUBSETS:
-        raise UnknownNameError("subset", subset, SUBSETS)
-    seen = _left_out(dataset, subset)
-    dialogues: list[str] = []
-    targets: list[Target] = []
-    gold: list[str] = []
-    places: list[int] = []
-    index: list[int] = []
-    start = 0
-    for dialogue in dataset.test:
-        if len(dialogue) and dialogue.id not in seen:
-            for target in dialogue.targets("last" if protocol == "last-turn" else "all"):
-                targets.append(target)
-                gold.append(_gold(dialogue, target.turn))
-                places.append(start + target.turn)
-                index.append(len(dialogues))
-            dialogues.append(dialogue.id)
-        start += len(dialogue)
-    if not dialogues:
-        raise DataError(f"the subset {subset} of {dataset.name} must hold at least one utterance, got none.")
-    codes = label_indices(gold, dataset.labels)
-    return View(
-        protocol,
-        subset,
-        tuple(dialogues),
-        tuple(targets),
-        tuple(gold),
-        codes,
-        np.array(places),
-        np.array(index, np.intp),
-    )
-
-
-def _left_out(dataset: Dataset, subset: str) -> frozenset[str]:
-    if subset == "all":
-        return frozenset()
-    from erc_bench.data.overlap import seen_dialogues
-
-    return seen_dialogues(dataset)
-
-
-def _gold(dialogue: Dialogue, turn: int) -> str:
-    label = dialogue.utterances[turn].label
-    if label is None:
-        raise DataError(f"turn {turn} of {dialogue.id} must have a gold label, got none. Score labelled dialogues.")
-    return label
 
 
 def dialogue_confusions(view: View, answers: Codes, labels: LabelSet) -> NDArray[np.int64]:
@@ -133,3 +64,9 @@ def dialogue_confusions(view: View, answers: Codes, labels: LabelSet) -> NDArray
     cells = (view.dialogue_index * size + view.gold_codes) * (size + 1) + predicted
     counts = np.bincount(cells, minlength=len(view.dialogues) * size * (size + 1))
     return counts.reshape(len(view.dialogues), size, size + 1).astype(np.int64)
+
+
+def gold_positions(dataset: Dataset) -> NDArray[np.intp]:
+    """Positions of the gold labels of all test utterances, in dataset order."""
+    names = [utterance.label or "" for dialogue in dataset.test for utterance in dialogue.utterances]
+    return label_indices(names, dataset.labels)

@@ -24,6 +24,14 @@ class RunGroup:
         return self.runs[0].record
 
 
+@dataclass(frozen=True, slots=True)
+class NamedGroup:
+    """Runs that share a row, and what the row is called."""
+
+    title: str
+    group: RunGroup
+
+
 def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
     """Complete runs grouped by dataset, system, configuration and evidence, seeds in order."""
     groups: dict[tuple[str, str, str, str], list[Run]] = {}
@@ -44,6 +52,11 @@ def titles(groups: Sequence[RunGroup]) -> list[str]:
         unique = shared[record.dataset, record.title] == 1
         found.append(record.title if unique else f"{record.title} [{record.config_hash}]")
     return found
+
+
+def named_groups(groups: Sequence[RunGroup]) -> list[NamedGroup]:
+    """Groups with their titles, in order."""
+    return [NamedGroup(title, group) for title, group in zip(titles(groups), groups, strict=True)]
 
 
 def check_run(run: Run, dataset: Dataset) -> None:

@@ -18,13 +18,14 @@ from erc_bench.contract.system import Prediction, Report, System
 from erc_bench.errors import SystemFailedError
 from erc_bench.files import file_sha256, write_atomically
 from erc_bench.progress import Progress
-from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.registry import protocols
 from erc_bench.records import provenance
 from erc_bench.records.predictions import PREDICTIONS_FILE, prediction_line, predictions_bytes, salvage_predictions
-from erc_bench.records.record import EMBEDDINGS_FILE, MODEL_FOLDER, RunRecord, write_record
+from erc_bench.records.record import EMBEDDINGS_FILE, MODEL_FOLDER, Run, RunRecord, write_record
 from erc_bench.running.context_check import check_context
 from erc_bench.running.folder import UNFINISHED_MODEL
 from erc_bench.running.request import RunRequest, now
+from erc_bench.running.withholding import withhold
 from erc_bench.toolkit.threads import fixed_threads
 
 FIT_FILE = "fit.json"
@@ -62,7 +63,7 @@ class Execution:
             predictions = self._predict(system)
             if system.embeds:
                 self._embed(system)
-                self._derive(system)
+            self._derive(system)
             report = system.report()
             self._charge(predictions, report)
             self.record.parameters = system.parameters
@@ -84,7 +85,7 @@ class Execution:
             started = time.perf_counter()
             train, validation = dataset.train, dataset.validation
             if self.request.withheld is not None:
-                train, validation = (few_shot.withhold(part, self.request.withheld) for part in (train, validation))
+                train, validation = (withhold(part, self.request.withheld) for part in (train, validation))
             system.fit(train, validation, seed=self.request.seed, progress=self.progress)
             seconds = round(time.perf_counter() - started, 3)
             system.save(unfinished)
@@ -175,12 +176,9 @@ class Execution:
         self.record.timings["embed"] = round(time.perf_counter() - started, 3)
 
     def _derive(self, system: System[Any]) -> None:
-        """Keep what the protocols on embeddings need, since the embeddings themselves are too large to commit."""
-        dataset, withheld = self.request.dataset, self.request.withheld
-        if withheld is not None:
-            few_shot.write_evidence(self.folder, dataset, withheld, system, self.progress)
-        elif triplet.applies_to(dataset):
-            triplet.write_evidence(self.folder, dataset)
+        """Keep what protocols need of the embeddings and of the loaded system, since neither is committed."""
+        for protocol in protocols().values():
+            protocol.derive(Run(self.folder, self.record), self.request.dataset, system, self.progress)
 
     def _probe_speed(self) -> float:
         """Utterances a second on a sample, with no cache to help: a figure that all systems' rows share."""

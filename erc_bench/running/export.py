@@ -10,8 +10,7 @@ from typing import Any
 
 from erc_bench.errors import DataCorruptError, UsageError
 from erc_bench.files import write_atomically
-from erc_bench.protocols.few_shot import FEW_SHOT_FILE
-from erc_bench.protocols.triplet import TRIPLETS_FILE
+from erc_bench.protocols.registry import evidence_files
 from erc_bench.records.predictions import (
     PACKED_FILE,
     PREDICTIONS_FILE,
@@ -23,8 +22,6 @@ from erc_bench.records.predictions import (
 )
 from erc_bench.records.record import Run, RunRecord, run_folder, write_record
 
-# Outcomes derived from embeddings: counts by label, no text.
-EVIDENCE = (TRIPLETS_FILE, FEW_SHOT_FILE)
 # A path inside a longer text, from the root on and at least two names deep; addresses of the web are none.
 PATH_IN_TEXT = re.compile(r"(?:file:/*(?=/)|(?<![\w.:/]))(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\\"'`,;:()<>|]+){2,}[/\\]?")
 
@@ -58,7 +55,7 @@ def export_run(run: Run, to: Path, *, scores: bool = True) -> Run:
     lines = published_bytes(predictions.values(), scores=scores)
     (folder / PREDICTIONS_FILE).unlink(missing_ok=True)  # of a copy that an earlier version made
     write_atomically(folder / PACKED_FILE, packed(lines))
-    for name in EVIDENCE:
+    for name in evidence_files():
         if (run.folder / name).is_file():
             shutil.copyfile(run.folder / name, folder / name)
     record = RunRecord.model_validate(without_paths(run.record.model_dump()))

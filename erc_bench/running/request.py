@@ -12,10 +12,10 @@ from erc_bench.contract.config import changed_settings, config_hash, recorded
 from erc_bench.contract.domain import Dataset, Targets
 from erc_bench.contract.system import Runtime, System
 from erc_bench.errors import UsageError
-from erc_bench.protocols import few_shot
 from erc_bench.records import provenance
 from erc_bench.records.record import Run, RunRecord, run_title
 from erc_bench.running.source_code import code_of
+from erc_bench.running.withholding import check_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def check_withheld(request: RunRequest) -> None:
     """
     if request.withheld is None:
         return
-    few_shot.check_withheld(request.withheld, request.dataset.labels)
+    check_label(request.withheld, request.dataset.labels)
     system = request.build()
     if not (system.embeds and system.trains):
         raise UsageError(

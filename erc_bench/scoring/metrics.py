@@ -122,6 +122,22 @@ def mean_per_label(confusions: NDArray[Any], labels: LabelSet) -> dict[str, dict
     }
 
 
+def weighted_over_emotions(confusions: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
+    """`precision` and `recall` (percent) over the emotions, each label weighted by its support, of shape (...)."""
+    by_label = per_label(confusions, labels)
+    emotions = [labels.index(name) for name in labels.emotions]
+    weights = by_label["support"][..., emotions]
+    return {
+        name: ratio((by_label[name][..., emotions] * weights).sum(axis=-1), weights.sum(axis=-1))
+        for name in ("precision", "recall")
+    }
+
+
+def mean_shares(confusions: NDArray[Any]) -> NDArray[np.float64]:
+    """What part of each gold label got each answer, averaged over matrices (N, K, K + 1): (K, K + 1)."""
+    return np.asarray((confusions / confusions.sum(axis=-1, keepdims=True).clip(min=1)).mean(axis=0), np.float64)
+
+
 def without_support(confusion: NDArray[Any], labels: LabelSet) -> tuple[str, ...]:
     """Labels that no utterance has: they score 0 in the macro mean, and a row must say so."""
     support = confusion.sum(axis=-1)

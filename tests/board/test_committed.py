@@ -14,7 +14,9 @@ from erc_bench import cli
 from erc_bench.contract.domain import Dataset
 from erc_bench.paper.build import build_paper, write_paper
 from erc_bench.paper.sizes import HUB, find_model
-from erc_bench.protocols.triplet import run_counts, triplet_scores
+from erc_bench.protocols.registry import evidence_files
+from erc_bench.protocols.triplet.counts import triplet_scores
+from erc_bench.protocols.triplet.evidence import run_counts
 from erc_bench.records.predictions import PACKED_FILE, read_predictions
 from erc_bench.records.record import Run, find_runs
 
@@ -38,8 +40,7 @@ def test_records_hold_no_text_and_come_from_a_commit(run: Run) -> None:
     assert {path.name for path in run.folder.iterdir()} <= {
         "run.json",
         PACKED_FILE,
-        "triplets.json",
-        "few_shot.json",
+        *evidence_files(),
     }
     with gzip.open(run.folder / PACKED_FILE, "rt", encoding="utf-8") as lines:
         assert all(set(json.loads(line)) <= {"dialogue", "turn", "label", "scores"} for line in lines)

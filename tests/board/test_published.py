@@ -89,7 +89,10 @@ def test_rows_are_unranked_and_explain_their_flags() -> None:
         ("A,B,d,utterance,nan,,,,S", "line 2: micro_f1: Input should be a finite number"),
         ("A,B,d,utterance,high,,,,S", "line 2: micro_f1: Input should be a valid number"),
         ("A,B,d,utterance,,,,,S", "line 2: row: Value error, at least one of micro_f1, macro_f1 and mcc"),
-        ("A,B,d,sentence,50,,,,S", "line 2: protocol: Input should be 'utterance', 'last-turn' or 'triplet'"),
+        (
+            "A,B,d,sentence,50,,,,S",
+            "protocol must be one of utterance, last-turn, emotional, triplet, few-shot, got sentence",
+        ),
         ("A,B,d,last-turn,50,,,,S", "must carry the flag 'last turn only'"),
         ("A,B,d,triplet,50,,,,S", "must carry the flag 'random triplets'"),
         (",B,d,utterance,50,,,,S", "line 2: system: String should have at least 1 character"),

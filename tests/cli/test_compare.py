@@ -86,7 +86,7 @@ def test_runs_on_last_turns_are_compared_there(results: Path, command: Command) 
     ("arguments", "problem"),
     [
         (["half", "perfekt"], "Did you mean 'perfect'?"),
-        (["half", "COSMIC"], "Published rows cannot be compared"),
+        (["half", "COSMIC"], "Published rows have no predictions here"),
         (["half", "perfect", "--metric", "f1"], "a metric must be one of"),
         (["half", "perfect", "--protocol", "triplet"], "a protocol must be one of"),
         (["half", "perfect", "--subset", "seen"], "a subset must be one of"),

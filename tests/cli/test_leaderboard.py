@@ -67,7 +67,7 @@ def test_one_protocol(results: Path, command: Command) -> None:
 
 def test_json_has_the_columns_and_nothing_else_on_stdout(results: Path, command: Command) -> None:
     content = json.loads(command("leaderboard", "--results-dir", results, "--json").out)
-    assert [tuple(row)[: len(columns())] for row in content["rows"]] == [columns()] * 8
+    assert [tuple(row)[: len(columns())] for row in content["rows"]] == [columns()] * 12
     assert content["rows"][0]["micro_f1"] == 100
     assert len(content["incomplete_runs"]) == 1
     assert content["files"] == [str(results / "leaderboard.md"), str(results / "leaderboard.csv")]
@@ -176,4 +176,4 @@ def test_constant_on_real_data_is_the_oracle(
     found = measured["last-turn", "all"]
     assert [round(float(found[name]), 2) for name in ("macro_f1", "micro_f1", "mcc")] == [7.37, 42.80, 0]
     assert sum(row["evidence"] == "published" for row in rows) == 24
-    assert [row["evidence"] for row in rows] == ["measured"] * 4 + ["published"] * 24
+    assert [row["evidence"] for row in rows] == ["measured"] * 6 + ["published"] * 24

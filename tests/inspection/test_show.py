@@ -116,7 +116,7 @@ def test_an_unknown_name_suggests_the_nearest(tmp_path: Path, sample: Dataset) -
 
 def test_an_unfinished_run_is_refused(tmp_path: Path, sample: Dataset) -> None:
     run = make_run(tmp_path, sample, "parrot", gold, status="running")
-    with pytest.raises(UsageError, match="must be complete to be shown, got status running"):
+    with pytest.raises(UsageError, match="a run must be complete, got status 'running'"):
         find_run(tmp_path, str(run.folder))
 
 

@@ -13,7 +13,8 @@ from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError
 from erc_bench.files import file_sha256
 from erc_bench.inspection.verify import verify_boards, verify_run
-from erc_bench.protocols import few_shot, triplet
+from erc_bench.protocols.few_shot.evidence import FEW_SHOT_FILE
+from erc_bench.protocols.triplet.evidence import TRIPLETS_FILE, write_evidence
 from erc_bench.records.predictions import PREDICTIONS_FILE
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, write_record
 
@@ -128,7 +129,7 @@ def embedded(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> 
     """A run of a system that embeds, with the triplet outcomes derived from its embeddings."""
     run = write_run(tmp_path, mini, gold(mini))
     write_embeddings(run, mini, seed=0)
-    triplet.write_evidence(run.folder, mini)
+    write_evidence(run.folder, mini)
     return run
 
 
@@ -139,7 +140,7 @@ def write_embeddings(run: Run, dataset: Dataset, seed: int) -> None:
 
 def test_triplet_outcomes_are_recomputed_from_embeddings(embedded: Run, mini: Dataset) -> None:
     assert differences(embedded, mini) == []
-    path = embedded.folder / triplet.TRIPLETS_FILE
+    path = embedded.folder / TRIPLETS_FILE
     content = json.loads(path.read_text())
     cell = np.argwhere(np.array(content["correct"]))[0]
     resampling, anchor, negative = (int(position) for position in cell)
@@ -155,7 +156,7 @@ def test_triplet_outcomes_are_recomputed_from_embeddings(embedded: Run, mini: Da
 def test_triplet_outcomes_stand_alone_without_embeddings(embedded: Run, mini: Dataset) -> None:
     (embedded.folder / EMBEDDINGS_FILE).unlink()
     assert differences(embedded, mini) == []
-    (embedded.folder / triplet.TRIPLETS_FILE).write_text("{}")
+    (embedded.folder / TRIPLETS_FILE).write_text("{}")
     (found,) = differences(embedded, mini)
     assert "triplets.json must hold the outcomes of triplets" in found
 
@@ -167,7 +168,7 @@ def test_other_embeddings_differ(embedded: Run, mini: Dataset) -> None:
 
 
 def test_embeddings_alone_are_read(embedded: Run, mini: Dataset) -> None:
-    (embedded.folder / triplet.TRIPLETS_FILE).unlink()
+    (embedded.folder / TRIPLETS_FILE).unlink()
     assert differences(embedded, mini) == []
     path = embedded.folder / EMBEDDINGS_FILE
     path.write_bytes(path.read_bytes()[:-100])
@@ -177,10 +178,10 @@ def test_embeddings_alone_are_read(embedded: Run, mini: Dataset) -> None:
 
 def test_few_shot_outcomes_are_checked(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
     run = write_run(tmp_path, mini, gold(mini), withheld="fear")
-    (run.folder / few_shot.FEW_SHOT_FILE).write_text("{}")
+    (run.folder / FEW_SHOT_FILE).write_text("{}")
     (found,) = differences(run, mini)
     assert "few_shot.json must hold the counts of few-shot episodes" in found
-    (run.folder / few_shot.FEW_SHOT_FILE).unlink()
+    (run.folder / FEW_SHOT_FILE).unlink()
     (found,) = differences(run, mini)
     assert "must hold few_shot.json, got none" in found
 

@@ -11,9 +11,9 @@ import pytest
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError, UsageError
 from erc_bench.paper.build import build_paper, parse_formats, read_runs, write_paper
-from erc_bench.paper.measure import Value
 from erc_bench.paper.model import Column, Line, Table, value_text
 from erc_bench.paper.render import CSV_COLUMNS, render_csv, render_markdown
+from erc_bench.protocols.rows import Score
 
 if TYPE_CHECKING:
     from erc_bench.records.record import Run
@@ -105,11 +105,11 @@ def test_shares_have_one_unit_on_both_sides(runs: list[Run], sample: Dataset) ->
 def test_values_as_text() -> None:
     assert value_text(None, "percent") == "–"
     assert value_text("80 MiB", "text") == "80 MiB"
-    assert value_text(Value(43.367, 40.1, 46.519, 1.0), "percent") == "43.37 [40.10, 46.52]"
-    assert value_text(Value(50.0, deviation=0.649), "percent") == "50.00 ± 0.65"
-    assert value_text(Value(-0.0071), "mcc") == "−0.007"
-    assert value_text(Value(0.594), "share") == "0.594"
-    assert value_text(Value(1090.71), "count") == "1,091"
+    assert value_text(Score(43.367, 40.1, 46.519, 1.0), "percent") == "43.37 [40.10, 46.52]"
+    assert value_text(Score(50.0, deviation=0.649), "percent") == "50.00 ± 0.65"
+    assert value_text(Score(-0.0071), "mcc") == "−0.007"
+    assert value_text(Score(0.594), "share") == "0.594"
+    assert value_text(Score(1090.71), "count") == "1,091"
 
 
 def test_special_characters_are_escaped() -> None:

@@ -9,8 +9,12 @@ import pytest
 from erc_bench.contract.domain import Dataset
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import DataCorruptError
-from erc_bench.paper.measure import Measurements, of_matrix, weighted_over_emotions
+from erc_bench.paper.measure import Measurements, of_matrix
 from erc_bench.paper.published import Counterpart, paper_tables
+from erc_bench.protocols.emotional import EMOTIONAL
+from erc_bench.protocols.last_turn import LAST_TURN
+from erc_bench.protocols.triplet.protocol import TRIPLET
+from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.records.predictions import PREDICTIONS_FILE, read_predictions
 from erc_bench.scoring import metrics
 
@@ -25,7 +29,7 @@ def test_weighted_precision_and_recall_are_those_of_scikit_learn() -> None:
     names = np.array(LABELS.names)
     gold, predicted = names[generator.integers(7, size=500)], names[generator.integers(7, size=500)]
     confusion = metrics.confusion_counts(gold.tolist(), predicted.tolist(), LABELS)
-    found = weighted_over_emotions(confusion, LABELS)
+    found = metrics.weighted_over_emotions(confusion, LABELS)
     p, r, _, _ = precision_recall_fscore_support(
         gold, predicted, labels=list(LABELS.emotions), average="weighted", zero_division=0
     )
@@ -49,7 +53,7 @@ def test_scores_of_the_released_confusion_matrices(name: str, expected: dict[str
 def test_scores_and_intervals_over_seeds(make_run: MakeRun, sample: Dataset) -> None:
     runs = [make_run("parrot", seed=0, wrong=3), make_run("parrot", seed=1, wrong=5)]
     found = Measurements(sample, runs)
-    scored = found.score(found.rows[0], "utterance")
+    scored = found.score(found.rows[0], UTTERANCE)
     assert scored is not None
     assert scored.measured_by == "parrot, 2 seeds"
     gold = [u.label or "" for d in sample.test for u in d.utterances]
@@ -68,33 +72,33 @@ def test_scores_and_intervals_over_seeds(make_run: MakeRun, sample: Dataset) -> 
         assert value.low is not None
         assert value.high is not None
         assert value.low < value.value < value.high
-    assert scored.per_label["anger"]["support"] == gold.count("anger")
+    assert scored.row.per_label["anger"]["support"] == gold.count("anger")
 
 
 def test_emotional_utterances_leave_neutral_ones_out(make_run: MakeRun, sample: Dataset) -> None:
     found = Measurements(sample, [make_run("parrot")])
-    scored = found.score(found.rows[0], "emotional utterances")
+    scored = found.score(found.rows[0], EMOTIONAL)
     assert scored is not None
     gold = [u.label for d in sample.test for u in d.utterances]
-    assert sum(column["support"] for column in scored.per_label.values()) == sum(
+    assert sum(column["support"] for column in scored.row.per_label.values()) == sum(
         label != "no emotion" for label in gold
     )
-    assert scored.per_label["no emotion"]["support"] == 0
+    assert scored.row.per_label["no emotion"]["support"] == 0
 
 
 def test_protocols_that_a_run_does_not_cover(make_run: MakeRun, sample: Dataset) -> None:
     found = Measurements(sample, [make_run("parrot", targets="last")])
     row = found.rows[0]
-    assert found.score(row, "last-turn") is not None
-    assert found.score(row, "utterance") is None
-    assert found.score(row, "triplet") is None
-    assert found.score(None, "last-turn") is None
-    assert found.under("utterance") == []
+    assert found.score(row, LAST_TURN) is not None
+    assert found.score(row, UTTERANCE) is None
+    assert found.score(row, TRIPLET) is None
+    assert found.score(None, LAST_TURN) is None
+    assert found.under(UTTERANCE) == []
 
 
 def test_triplets_are_scored_over_resamplings_and_seeds(make_run: MakeRun, sample: Dataset) -> None:
     found = Measurements(sample, [make_run("space", seed=seed, embeds=True) for seed in (0, 1)])
-    scored = found.score(found.rows[0], "triplet")
+    scored = found.score(found.rows[0], TRIPLET)
     assert scored is not None
     np.testing.assert_allclose(scored.shares.sum(axis=1), 1)
     assert 60 < scored.values["micro_f1"].value < 100
@@ -102,12 +106,12 @@ def test_triplets_are_scored_over_resamplings_and_seeds(make_run: MakeRun, sampl
     assert deviation is not None
     assert deviation > 0
     utterances = sum(len(dialogue) for dialogue in sample.test)
-    assert sum(column["support"] for column in scored.per_label.values()) == pytest.approx(utterances)
+    assert sum(column["support"] for column in scored.row.per_label.values()) == pytest.approx(utterances)
 
 
 def test_a_space_whose_triplets_tie_says_so(make_run: MakeRun, sample: Dataset) -> None:
     found = Measurements(sample, [make_run("space", embeds=True), make_run("flat", embeds=True, spread=0.0)])
-    by_title = {scored.title: scored.measured_by for scored in found.under("triplet")}
+    by_title = {scored.title: scored.measured_by for scored in found.under(TRIPLET)}
     assert by_title == {"space": "space, seed 0", "flat": "flat, seed 0, 100% of its triplets tie"}
 
 
@@ -148,8 +152,8 @@ def test_altered_predictions_are_refused(make_run: MakeRun, sample: Dataset, tmp
 @pytest.mark.data
 def test_constant_happiness_on_the_real_last_turns(dailydialog: Dataset) -> None:
     found = Measurements(dailydialog, [])
-    scores = found.constant("happiness", "last-turn")
+    scores = found.constant("happiness", LAST_TURN)
     assert scores["macro_f1"].value == pytest.approx(7.37, abs=0.005)
     assert scores["micro_f1"].value == pytest.approx(42.80, abs=0.005)
     assert scores["mcc"].value == 0
-    assert found.constant("happiness", "utterance")["micro_f1"].value == pytest.approx(22.25, abs=0.005)
+    assert found.constant("happiness", UTTERANCE)["micro_f1"].value == pytest.approx(22.25, abs=0.005)

@@ -17,6 +17,8 @@ from erc_bench.paper.measure import Measurements
 from erc_bench.paper.published import paper_tables
 from erc_bench.paper.sizes import released_parameters
 from erc_bench.paper.tables import AS_DESCRIBED, table_1
+from erc_bench.protocols.last_turn import LAST_TURN
+from erc_bench.protocols.utterance import UTTERANCE
 
 PAGE = Path(__file__).parents[2] / "docs" / "reproduction.md"
 CLASSIFIER = "all-MiniLM-L6-v2"
@@ -70,7 +72,7 @@ def test_numbers_that_the_page_states_are_computed(page: str, dailydialog: Datas
     ):
         assert number in page
         assert number in computed
-    happiness = {name: found.constant("happiness", name) for name in ("last-turn", "utterance")}
+    happiness = {protocol.name: found.constant("happiness", protocol) for protocol in (LAST_TURN, UTTERANCE)}
     assert f"{happiness['utterance']['micro_f1'].value:.2f} on all utterances" in page
     last = happiness["last-turn"]
     assert f"{last['macro_f1'].value:.2f} macro F1, {last['micro_f1'].value:.2f} micro F1 and 0 MCC" in page

@@ -8,11 +8,13 @@ from erc_bench.board.published import published_results
 from erc_bench.contract.domain import Dataset
 from erc_bench.paper import notes
 from erc_bench.paper.figures import figure_3, figure_4
-from erc_bench.paper.measure import Measurements, Value
+from erc_bench.paper.measure import Measurements
 from erc_bench.paper.model import Line, Table
 from erc_bench.paper.published import paper_tables
 from erc_bench.paper.render import fillers, render_markdown, stand_ins
 from erc_bench.paper.tables import SEC, table_1, table_2, table_3, table_4, table_5
+from erc_bench.protocols.rows import Score
+from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.running.import_predictions import check_name
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def lines(table: Table, **wanted: str) -> list[Line]:
 
 def number(line: Line, column: str) -> float:
     value = line.measured[column]
-    assert isinstance(value, Value)
+    assert isinstance(value, Score)
     return value.value
 
 
@@ -65,7 +67,7 @@ def test_runs_fill_the_rows_they_stand_for(make_run: MakeRun, sample: Dataset) -
     assert sec.protocol == "triplet"
     assert sec.measured_by == "sentemocontext-released, seed 0"
     honest = lines(table, block="Ours", name=f"{SEC}, as described", protocol="utterance")[0]
-    scored = found.score(found.named("sentemocontext"), "utterance")
+    scored = found.score(found.named("sentemocontext"), UTTERANCE)
     assert scored is not None
     assert honest.measured["micro_f1"] == scored.values["micro_f1"]
     assert lines(table, name="COSMIC")[0].measured_by == "COSMIC, seed 0"
@@ -238,8 +240,8 @@ def test_table_5_notes_carry_their_arithmetic(sample: Dataset) -> None:
 
 def test_the_seven_label_example_follows_from_the_run(make_run: MakeRun, sample: Dataset) -> None:
     found = Measurements(sample, [make_run("parrot", wrong=wrong, seed=wrong) for wrong in (2, 9)])
-    scored = found.under("utterance")[0]
-    f1 = {label: column["f1"] for label, column in scored.per_label.items()}
+    scored = found.under(UTTERANCE)[0]
+    f1 = {label: column["f1"] for label, column in scored.row.per_label.items()}
     seven = sum(f1.values()) / 7
     text = "\n".join(notes.table_2(found, published_results()))
     assert f"for parrot as measured here: {scored.values['macro_f1'].value:.2f} over six" in text

@@ -10,9 +10,9 @@ import pytest
 
 from erc_bench.contract.domain import Dataset
 from erc_bench.paper.build import build_paper
-from erc_bench.paper.measure import Value
 from erc_bench.paper.model import Column, Line, Table, value_text
 from erc_bench.paper.terminal import print_tables
+from erc_bench.protocols.rows import Score
 
 if TYPE_CHECKING:
     from .conftest import MakeRun
@@ -42,8 +42,8 @@ def drawn(table: Table, width: int, monkeypatch: pytest.MonkeyPatch) -> list[str
     return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()]
 
 
-def shown(value: Value | str, unit: Column, *, spreads: bool) -> str:
-    bare = Value(value.value) if isinstance(value, Value) and not spreads else value
+def shown(value: Score | str, unit: Column, *, spreads: bool) -> str:
+    bare = Score(value.value) if isinstance(value, Score) and not spreads else value
     return value_text(bare, unit.unit)
 
 
@@ -81,7 +81,7 @@ def test_names_of_table_3_stand_on_one_line_with_their_numbers(
 
 def wide(count: int) -> Table:
     columns = tuple(Column(f"c{n}", f"score {n}", "percent") for n in range(count))
-    line = Line("a block", "system", "", {}, {c.name: Value(50.0, 40.0, 60.0) for c in columns}, "system, 3 seeds")
+    line = Line("a block", "system", "", {}, {c.name: Score(50.0, 40.0, 60.0) for c in columns}, "system, 3 seeds")
     return Table("t", "Title", columns, (line, replace(line, name="other", measured_by="something else")))
 
 

@@ -15,7 +15,7 @@ from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataCorruptError, UsageError
 from erc_bench.files import file_sha256
 from erc_bench.inspection.verify import verify_run
-from erc_bench.protocols import triplet
+from erc_bench.protocols.triplet.evidence import write_evidence
 from erc_bench.records.groups import group_runs
 from erc_bench.records.predictions import PACKED_FILE, PREDICTIONS_FILE, predictions_bytes, read_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, find_runs, read_record, write_record
@@ -51,7 +51,7 @@ def run(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> Run:
     lengths = [len(dialogue) for dialogue in mini.test]
     vectors = np.random.default_rng(0).normal(size=(sum(lengths), 4)).astype(np.float32)
     np.savez(found.folder / EMBEDDINGS_FILE, embeddings=vectors, lengths=np.array(lengths))
-    triplet.write_evidence(found.folder, mini)
+    write_evidence(found.folder, mini)
     return found
 
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.protocols.views import dialogue_confusions, view
+from erc_bench.protocols.utterance import UTTERANCE
+from erc_bench.protocols.views import dialogue_confusions
 from erc_bench.scoring import bootstrap
 from erc_bench.scoring.bootstrap import Sampling, estimate, estimates, resample_weights, student_quantile
 from erc_bench.scoring.catalogue import METRICS
@@ -195,7 +196,7 @@ def test_student_quantiles() -> None:
 
 @pytest.mark.data
 def test_interval_of_constant_happiness_on_dailydialog(dailydialog: Dataset) -> None:
-    whole = view(dailydialog)
+    whole = UTTERANCE.view(dailydialog)
     counts = dialogue_confusions(
         whole, np.full(7740, dailydialog.labels.index("happiness"), np.int16), dailydialog.labels
     )

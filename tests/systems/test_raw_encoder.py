@@ -9,8 +9,8 @@ from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.contract.system import Runtime
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import SilentProgress
-from erc_bench.protocols.few_shot import withhold
 from erc_bench.running.conformance import check_system
+from erc_bench.running.withholding import withhold
 from erc_bench.systems.raw_encoder import RawEncoder
 from erc_bench.toolkit.encoders import SentenceEncoder
 

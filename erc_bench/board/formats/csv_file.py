@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from erc_bench.board.rows import Board
+from erc_bench.board.model import Board
 from erc_bench.protocols.rows import Row, Score
 from erc_bench.scoring.catalogue import METRICS, find_metric
 from erc_bench.scoring.metric import Metric

@@ -10,10 +10,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 
 from erc_bench.board import text
-from erc_bench.board.rows import Board
-from erc_bench.board.words import PROTOCOL_MEANINGS
+from erc_bench.board.model import Board
+from erc_bench.board.words import protocol_meaning
 from erc_bench.protocols.rows import Row
-from erc_bench.protocols.views import PROTOCOLS
 from erc_bench.scoring.catalogue import headline
 
 SPECIAL = {
@@ -93,7 +92,10 @@ def _measured(board: Board, protocol: str) -> str:
         [name.removesuffix(text.INTERVAL) for name in columns],
         "".join("r" if table.numeric[position] else "l" for position in shown),
         [line for row in table.rows for line in _two_lines([row[position] for position in shown], columns)],
-        [text.method(board) if protocol in PROTOCOLS else PROTOCOL_MEANINGS[protocol], *text.notes(board, protocol)],
+        [
+            text.method(board) if text.is_ranked(board, protocol) else protocol_meaning(protocol),
+            *text.notes(board, protocol),
+        ],
     )
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from erc_bench.board import text
-from erc_bench.board.rows import Board
-from erc_bench.board.words import PROTOCOL_MEANINGS
+from erc_bench.board.model import Board
+from erc_bench.board.words import protocol_meaning
 
 # What Markdown would read as code, emphasis, a table border, HTML, an entity, or a link or its definition.
 SPECIAL = re.compile(r"[\\`*<|~]|&(?=#?\w+;)|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
@@ -34,7 +34,7 @@ def _board(board: Board) -> Iterator[str]:
     yield introduction
     for protocol in board.protocols():
         yield f"### {escaped(board.dataset)}: {protocol}"
-        yield f"{PROTOCOL_MEANINGS.get(protocol, '')} {text.scope(board, protocol)}".lstrip()
+        yield f"{protocol_meaning(protocol)} {text.scope(board, protocol)}".lstrip()
         yield _table(text.measured_table(board, protocol))
         notes = list(text.notes(board, protocol))
         if notes:

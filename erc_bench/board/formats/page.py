@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
@@ -20,21 +20,25 @@ from erc_bench.board.formats.chart import Chart, chart
 from erc_bench.board.tradeoff import COSTS, linear_ticks
 from erc_bench.board.words import (
     MISSING,
-    PROTOCOL_MEANINGS,
-    SUBSET_MEANINGS,
     Piece,
     count_text,
     duration_text,
     linked,
+    protocol_meaning,
     section_id,
+    subset_meaning,
 )
+from erc_bench.protocols.registry import protocols
 from erc_bench.protocols.rows import Row, Score, Section
+from erc_bench.protocols.subsets import SUBSETS
 from erc_bench.scoring.catalogue import UNUSABLE_RATE, find_metric, headline, ranking_metric
 from erc_bench.scoring.metric import Metric
 
 TEMPLATES = "templates"
 SHADES = 6
-OTHER_SUBSET = {"all": "unseen", "unseen": "all"}
+Beside = Mapping[str, Mapping[tuple[str, str], Row]]
+"""Rows of the same protocol on other subsets, by the key of their column, title and evidence."""
+OTHER = "other-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +161,8 @@ def _with_published(sections: Sequence[Section], published: Sequence[Row]) -> li
     for row in ordered:
         groups.setdefault((row.dataset, row.protocol, row.subset), []).append(row)
     datasets = list(dict.fromkeys(dataset for dataset, _, _ in groups))
-    protocols = list(dict.fromkeys([*PROTOCOL_MEANINGS, *(protocol for _, protocol, _ in groups)]))
-    order = sorted(groups, key=lambda key: (datasets.index(key[0]), protocols.index(key[1])))
+    names = list(dict.fromkeys([*protocols(), *(protocol for _, protocol, _ in groups)]))
+    order = sorted(groups, key=lambda key: (datasets.index(key[0]), names.index(key[1])))
     return [
         replace(
             measured.get(key) or Section(*key, 0, 0, (), metrics=headline(ranking_metric(key[0]))),
@@ -193,7 +197,7 @@ def _view(section: Section, every: Sequence[Section]) -> SectionView:
         _line(f"{identity}-{number}", row, section.metrics[0], columns, scales, floors, beside)
         for number, row in enumerate(rows, start=1)
     ]
-    meanings = (PROTOCOL_MEANINGS.get(section.protocol, ""), SUBSET_MEANINGS.get(section.subset, ""))
+    meanings = (protocol_meaning(section.protocol), subset_meaning(section.subset))
     return SectionView(
         id=identity,
         dataset=section.dataset,
@@ -213,13 +217,13 @@ def _footnotes(rows: Sequence[Row]) -> list[str]:
     return [f"No utterance here has the label {label}: it scores 0 in the macro mean." for label in empty]
 
 
-def _beside(section: Section, every: Sequence[Section]) -> dict[tuple[str, str], Row]:
-    other = OTHER_SUBSET.get(section.subset)
+def _beside(section: Section, every: Sequence[Section]) -> Beside:
+    if section.subset not in SUBSETS:
+        return {}
     return {
-        (row.title, row.evidence): row
-        for candidate in every
-        if (candidate.dataset, candidate.protocol, candidate.subset) == (section.dataset, section.protocol, other)
-        for row in candidate.rows
+        f"{OTHER}{other.subset}": {(row.title, row.evidence): row for row in other.rows}
+        for other in every
+        if (other.dataset, other.protocol) == (section.dataset, section.protocol) and other.subset != section.subset
     }
 
 
@@ -227,7 +231,7 @@ def _columns(
     section: Section,
     metrics: Sequence[Metric],
     scales: dict[str, tuple[float, float]],
-    beside: dict[tuple[str, str], Row],
+    beside: Beside,
 ) -> list[Column]:
     columns = [
         Column("rank", "Rank", hint="Rows that cannot be told apart share a rank"),
@@ -244,11 +248,11 @@ def _columns(
                 scale=f"{_plain(low)} to {_plain(high)}",
             )
         )
-    if beside:
-        other = OTHER_SUBSET[section.subset]
+    for key in beside:
+        other = key.removeprefix(OTHER)
         columns.append(
             Column(
-                "other",
+                key,
                 f"On {other}",
                 descending=section.metrics[0].higher_is_better,
                 hint=f"{section.metrics[0].heading} on the subset {other}",
@@ -290,7 +294,7 @@ def _line(
     columns: Sequence[Column],
     scales: dict[str, tuple[float, float]],
     floors: dict[str, float | None],
-    beside: dict[tuple[str, str], Row],
+    beside: Beside,
 ) -> Line:
     labels = list(row.per_label)
     cells = {column.key: _cell(row, ranking, column, scales, floors, beside) for column in columns}
@@ -356,7 +360,7 @@ def _cell(
     column: Column,
     scales: dict[str, tuple[float, float]],
     floors: dict[str, float | None],
-    beside: dict[tuple[str, str], Row],
+    beside: Beside,
 ) -> Cell:
     if column.kind == "score":
         score = row.scores.get(column.key)
@@ -370,8 +374,8 @@ def _cell(
             )
         case "system":
             return Cell(row.title, row.title.casefold())
-        case "other":
-            same = beside.get((row.title, row.evidence))
+        case key if key in beside:
+            same = beside[key].get((row.title, row.evidence))
             score = same.scores.get(ranking.name) if same else None
             return _score_cell(ranking, score and Score(score.value))
         case "unusable":

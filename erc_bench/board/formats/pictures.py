@@ -19,6 +19,7 @@ from erc_bench.board.tradeoff import COSTS, Cost
 from erc_bench.board.words import section_id
 from erc_bench.errors import UsageError
 from erc_bench.protocols.rows import Row, Section
+from erc_bench.protocols.subsets import ALL
 from erc_bench.scoring.metric import Metric
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _pictures(section: Section) -> Iterator[tuple[str, Callable[[], Figure]]]:
             yield f"{name}-{base}", partial(tradeoff_figure, section, cost)
     taken: set[str] = set()
     for row in section.rows:
-        if row.confusion is not None and section.subset == "all":
+        if row.confusion is not None and section.subset == ALL.name:
             yield f"confusion-{base}-{_file_part(row.title, taken)}", partial(confusion_figure, row)
 
 

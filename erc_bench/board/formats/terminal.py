@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from erc_bench.board import text
-from erc_bench.board.rows import Board
+from erc_bench.board.model import Board
+from erc_bench.protocols.subsets import SUBSETS
 
 Cell = TypeVar("Cell")
 
@@ -83,12 +84,12 @@ def _table(console: Console, table: text.TextTable) -> None:
 def _reductions(table: text.TextTable) -> Iterator[tuple[str, str]]:
     """What a narrow terminal loses, first to last: whole columns, or the interval of a score; never the first score."""
     scores = [name for name in table.columns if name.endswith(text.INTERVAL)]
-    unseen = [name for name in scores if name.startswith(text.UNSEEN)]
-    beside = [name for name in reversed(scores[1:]) if name not in unseen]
+    subsets = [name for name in scores if name.partition(" ")[0] in SUBSETS]
+    beside = [name for name in reversed(scores[1:]) if name not in subsets]
     yield from ((name, "drop") for name in DROPPED_FIRST)
-    yield from ((name, "shorten") for name in (*beside, *unseen))
+    yield from ((name, "shorten") for name in (*beside, *subsets))
     # A shortened column has lost the mark of its interval.
-    yield from ((name.removesuffix(text.INTERVAL), "drop") for name in (*DROPPED_LATER, *unseen, "protocol", *beside))
+    yield from ((name.removesuffix(text.INTERVAL), "drop") for name in (*DROPPED_LATER, *subsets, "protocol", *beside))
 
 
 def _width(console: Console, table: text.TextTable) -> int:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from erc_bench.board.formats.csv_file import all_rows, columns, render_csv, values
+from erc_bench.board.model import Board
 from erc_bench.board.published import published_rows
-from erc_bench.board.rows import Board
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Score, Section
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from erc_bench.board.formats.latex import escaped, render_latex
+from erc_bench.board.model import Board
 from erc_bench.board.published import published_rows
-from erc_bench.board.rows import Board
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Section
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from erc_bench.board.formats.markdown import escaped, render_markdown
-from erc_bench.board.rows import Board
+from erc_bench.board.model import Board
 from erc_bench.contract.domain import Split
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Section

@@ -13,10 +13,10 @@ from erc_bench.contract.system import Prediction, Runtime, System
 from erc_bench.errors import DataMissingError, SystemFailedError
 from erc_bench.files import file_sha256
 from erc_bench.progress import SilentProgress
-from erc_bench.protocols.few_shot import withhold
 from erc_bench.records.predictions import read_predictions
 from erc_bench.running.conformance import check_system
 from erc_bench.running.runner import RunOutcome, RunRequest, execute
+from erc_bench.running.withholding import withhold
 from erc_bench.systems.isolated import system as isolated
 from erc_bench.systems.isolated.system import IsolatedConfig, IsolatedLinear, IsolatedLstm, IsolatedLstmConfig
 from erc_bench.toolkit import word_vectors
@@ -70,7 +70,7 @@ def test_the_contract_is_kept(kind: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_learns_the_metric_space(sample: Dataset, cache: Path, vec_file: Path, kind: Any) -> None:
     """Training must lower the share of training triplets that are wrong, or the gradient does not reach the network."""
-    from erc_bench.protocols.triplet import triplet_counts
+    from erc_bench.protocols.triplet.counts import triplet_counts
 
     def wrong(epochs: int) -> float:
         rate = 5e-3 if epochs > 1 else 1e-9

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erc_bench.board.triplet_rows import DEGENERATE, triplet_section
-from erc_bench.contract.domain import Dataset
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Utterance
 from erc_bench.errors import DataCorruptError
 from erc_bench.protocols.rows import Section
-from erc_bench.protocols.triplet import write_evidence
+from erc_bench.protocols.runs import DatasetRuns
+from erc_bench.protocols.triplet.evidence import write_evidence
+from erc_bench.protocols.triplet.protocol import DEGENERATE, TRIPLET
 from erc_bench.records.groups import group_runs
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, find_runs
 
@@ -35,9 +36,12 @@ def embedding_run(write_run: Any, sample: Dataset, gold: Callable[[Dataset], lis
 
 
 def section(sample: Dataset, results: Path) -> Section:
-    found = triplet_section(group_runs(find_runs(results)), sample)
-    assert found is not None
+    (found,) = sections(sample, results)
     return found
+
+
+def sections(sample: Dataset, results: Path) -> list[Section]:
+    return TRIPLET.sections(DatasetRuns.of(sample, group_runs(find_runs(results))))
 
 
 def test_rows_are_unranked_and_controls_come_last(embedding_run: Any, sample: Dataset, tmp_path: Path) -> None:
@@ -100,9 +104,9 @@ def test_runs_without_embeddings_and_with_a_label_withheld_have_no_row(
     embedding_run: Any, write_run: Any, sample: Dataset, gold: Any, tmp_path: Path
 ) -> None:
     write_run(tmp_path, sample, gold(sample), system="plain")
-    assert triplet_section(group_runs(find_runs(tmp_path)), sample) is None
+    assert sections(sample, tmp_path) == []
     embedding_run("without", signal=1.0, withheld="fear", config_hash="f" * 12)
-    assert triplet_section(group_runs(find_runs(tmp_path)), sample) is None
+    assert sections(sample, tmp_path) == []
 
 
 def test_committed_counts_are_enough_and_altered_embeddings_are_refused(
@@ -117,3 +121,10 @@ def test_committed_counts_are_enough_and_altered_embeddings_are_refused(
     (run.folder / EMBEDDINGS_FILE).write_bytes(vectors[:-1])
     with pytest.raises(DataCorruptError):
         section(sample, tmp_path)
+
+
+def test_it_applies_only_where_triplets_can_be_drawn(sample: Dataset) -> None:
+    assert TRIPLET.applies_to(sample)
+    three = LabelSet(("calm", "joy", "rage"), neutral="calm")
+    lonely = Dialogue("test-00000", (Utterance("Hello.", "A", "calm"), Utterance("Hurray!", "B", "joy")))
+    assert not TRIPLET.applies_to(Dataset("lonely", three, (), (), (lonely,)))

@@ -10,15 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from erc_bench.board.build import measured_board, rendered
-from erc_bench.board.few_shot_rows import CHANCE, few_shot_sections
 from erc_bench.board.formats.csv_file import columns, every_value, values
-from erc_bench.board.rows import sections
 from erc_bench.contract.domain import Dataset
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.errors import DataCorruptError
-from erc_bench.protocols.few_shot import EPISODES, FEW_SHOT_FILE, SEED, run_counts
-from erc_bench.protocols.few_shot import _Evidence as Evidence
+from erc_bench.protocols.few_shot.episodes import EPISODES, SEED
+from erc_bench.protocols.few_shot.evidence import FEW_SHOT_FILE, run_counts
+from erc_bench.protocols.few_shot.evidence import _Evidence as Evidence
+from erc_bench.protocols.few_shot.protocol import CHANCE, FEW_SHOT
 from erc_bench.protocols.rows import Section
+from erc_bench.protocols.runs import DatasetRuns
+from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.records.groups import group_runs
 from erc_bench.records.record import Run, find_runs
 from erc_bench.scoring import metrics
@@ -74,7 +76,7 @@ def few_shot_run(write_run: Any, sample: Dataset, gold: Callable[[Dataset], list
 
 
 def found_sections(sample: Dataset, results: Path) -> list[Section]:
-    return few_shot_sections(group_runs(find_runs(results)), sample)
+    return FEW_SHOT.sections(DatasetRuns.of(sample, group_runs(find_runs(results))))
 
 
 def test_a_row_is_the_mean_over_the_withheld_labels(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
@@ -170,7 +172,7 @@ def test_the_source_makes_the_runs_of_all_labels_and_seeds(few_shot_run: Any, sa
 
 def test_both_readings_are_on_the_page_and_in_json(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
     few_shot_run("space", "anger", found=0.5)
-    board = measured_board(sample, group_runs(find_runs(tmp_path)), ["few-shot"])
+    board = measured_board(sample, group_runs(find_runs(tmp_path)), [FEW_SHOT])
     page = rendered([board], "html").decode()
     for heading in ("F1 of the withheld label", "F1 of the withheld label, corrected"):
         assert re.search(rf"<th scope=\"col\"[^>]*>{heading} ?<", page)
@@ -213,9 +215,14 @@ def test_chance_is_beside_every_number_of_examples(few_shot_run: Any, sample: Da
 
 def test_such_runs_are_on_no_other_board(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
     few_shot_run("space", "anger", found=0.5)
-    groups = group_runs(find_runs(tmp_path))
-    assert not any(section.rows for section in sections(groups, sample, ["utterance"]))
+    assert UTTERANCE.sections(DatasetRuns.of(sample, group_runs(find_runs(tmp_path)))) == []
+
+
+def test_one_number_of_examples_can_be_asked_for(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    few_shot_run("space", "anger", found=0.5)
+    runs = DatasetRuns.of(sample, group_runs(find_runs(tmp_path)))
+    assert [section.subset for section in FEW_SHOT.sections(runs, ("5 examples", "all"))] == ["5 examples"]
 
 
 def test_without_such_runs_there_is_no_section(sample: Dataset) -> None:
-    assert few_shot_sections([], sample) == []
+    assert FEW_SHOT.sections(DatasetRuns(sample, [])) == []

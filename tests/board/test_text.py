@@ -3,10 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 from erc_bench.board import text
-from erc_bench.board.rows import Board
-from erc_bench.board.words import PROTOCOL_MEANINGS
+from erc_bench.board.model import Board
 from erc_bench.data.dailydialog import LABELS
+from erc_bench.protocols.few_shot.protocol import FEW_SHOT, layout_of
 from erc_bench.protocols.rows import Row, Score, Section
+from erc_bench.protocols.triplet.protocol import LAYOUT
 
 
 def row(title: str, protocol: str, subset: str, scores: dict[str, Score], **changes: Any) -> Row:
@@ -26,7 +27,8 @@ def test_triplet_rows_show_spread_ties_and_controls_and_no_rank() -> None:
         "tie_rate": Score(0.125),
     }
     control = row("constant vector", "triplet", "all", scores, floor=True, flags=("degenerate",), seeds=None)
-    shown = board(Section("mini", "triplet", "all", 3, 9, (row("a", "triplet", "all", scores), control)))
+    rows = (row("a", "triplet", "all", scores), control)
+    shown = board(Section("mini", "triplet", "all", 3, 9, rows, layout=LAYOUT))
     table = text.measured_table(shown, "triplet")
     assert "rank" not in table.columns
     first = dict(zip(table.columns, table.rows[0], strict=True))
@@ -47,9 +49,11 @@ def test_few_shot_rows_stand_by_their_number_of_examples() -> None:
     }
     sections = [
         Section(
-            "mini", "few-shot", subset, 3, 9, (row("a", "few-shot", subset, scores, per_label={"fear": {"f1": 3.0}}),)
+            *("mini", "few-shot", subset, 3, 9),
+            rows=(row("a", "few-shot", subset, scores, per_label={"fear": {"f1": 3.0}}),),
+            layout=layout_of(shot, LABELS),
         )
-        for subset in ("1 example", "5 examples")
+        for shot, subset in ((1, "1 example"), (5, "5 examples"))
     ]
     table = text.measured_table(board(*sections), "few-shot")
     assert [cells[0] for cells in table.rows] == ["1", "5"]
@@ -76,4 +80,4 @@ def test_notes_of_few_shot_rows_are_printed_once_for_all_numbers_of_examples() -
 
 
 def test_the_meaning_of_few_shot_says_what_its_brackets_are() -> None:
-    assert "Brackets here: 95% intervals over the drawn examples only" in PROTOCOL_MEANINGS["few-shot"]
+    assert "Brackets here: 95% intervals over the drawn examples only" in FEW_SHOT.meaning

@@ -1,0 +1,71 @@
+"""A board: the sections of all protocols of one dataset, ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from erc_bench.contract.domain import LabelSet, Split
+from erc_bench.protocols.rows import Row, Section
+from erc_bench.protocols.subsets import ALL
+from erc_bench.scoring.catalogue import MICRO_F1, headline
+from erc_bench.scoring.metric import Metric
+from erc_bench.scoring.significance import ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All that the boards show of one dataset, in every format.
+
+    `sizes` maps each split to its numbers of dialogues and utterances. `sections` are in the order of protocols and
+    subsets; `published` rows are in the order of their source, and never ranked. `ranking` is the
+    metric that ranks the measured rows.
+    """
+
+    dataset: str
+    fingerprint: str
+    sizes: Mapping[Split, tuple[int, int]]
+    labels: LabelSet
+    sections: tuple[Section, ...]
+    published: tuple[Row, ...] = ()
+    ranking: Metric = MICRO_F1
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not self.sections and not self.published
+
+    def protocols(self) -> tuple[str, ...]:
+        """The protocols that have measured rows, in order."""
+        return tuple(dict.fromkeys(section.protocol for section in self.sections))
+
+    def section(self, protocol: str, subset: str = ALL.name) -> Section | None:
+        """The section of one protocol and subset, None if there is none."""
+        return next((found for found in self.sections if (found.protocol, found.subset) == (protocol, subset)), None)
+
+    def rows(self, protocol: str, subset: str = ALL.name) -> tuple[Row, ...]:
+        """The rows of one protocol and subset, best first."""
+        section = self.section(protocol, subset)
+        return section.rows if section else ()
+
+
+def ranked(section: Section, ranking: Metric) -> Section:
+    """The section with a rank for each row, best first; one without estimates as it is."""
+    if not section.estimates:
+        return section
+    columns = headline(ranking)
+    places = dict(zip(section.estimates, ranks(list(section.estimates.values()), ranking), strict=True))
+    rows = sorted(section.rows, key=lambda row: (ranking.best_first(row.scores[ranking.name].value), row.title))
+    return replace(
+        section,
+        rows=tuple(
+            replace(row, rank=places[row.title], unusable_as_neutral=_of(columns, row.unusable_as_neutral))
+            for row in rows
+        ),
+        estimates={row.title: section.estimates[row.title] for row in rows},
+        metrics=columns,
+    )
+
+
+def _of(columns: Sequence[Metric], values: Mapping[str, float]) -> dict[str, float]:
+    return {metric.name: values[metric.name] for metric in columns if metric.name in values}

@@ -1,0 +1,69 @@
+"""The complete runs of one dataset as protocols read them: every run checked once, its labels read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erc_bench.contract.domain import Dataset
+from erc_bench.errors import DataCorruptError, DataError
+from erc_bench.progress import Progress, SilentProgress
+from erc_bench.protocols.views import View, dialogue_confusions
+from erc_bench.records.answers import AnswerReader, Codes
+from erc_bench.records.groups import NamedGroup, RunGroup, check_run, named_groups
+from erc_bench.records.record import Run
+
+
+class DatasetRuns:
+    """Groups of runs with the titles of their rows, and what was read of them so far."""
+
+    def __init__(self, dataset: Dataset, rows: Iterable[NamedGroup], progress: Progress | None = None) -> None:
+        self.dataset = dataset
+        self.rows = tuple(rows)
+        self._progress = progress or SilentProgress()
+        self._checked: set[Path] = set()
+        self._reader = AnswerReader(dataset)
+        self._answers: dict[Path, Codes] = {}
+
+    @classmethod
+    def of(cls, dataset: Dataset, groups: Iterable[RunGroup], progress: Progress | None = None) -> DatasetRuns:
+        """The groups that were made on a dataset of this name."""
+        return cls(dataset, named_groups([found for found in groups if found.record.dataset == dataset.name]), progress)
+
+    def check(self, group: RunGroup) -> None:
+        """Refuse runs made on other data or whose predictions were altered; see `check_run`."""
+        for run in group.runs:
+            if run.folder not in self._checked:
+                check_run(run, self.dataset)
+                self._checked.add(run.folder)
+
+    def read(self, groups: Sequence[RunGroup]) -> None:
+        """Read the answers of runs that were not read yet, and show how many."""
+        runs = [run for group in groups for run in group.runs if run.folder not in self._answers]
+        if not runs:
+            return
+        with self._progress.task(f"Reading runs on {self.dataset.name}", total=len(runs), unit="runs") as task:
+            for run in runs:
+                self._answers[run.folder] = self._reader.of_run(run)
+                self._checked.add(run.folder)
+                task.advance()
+
+    def confusions(self, part: View, group: RunGroup) -> list[NDArray[np.int64]]:
+        """Confusion counts by dialogue of every run of a group, each int64 (D, K, K + 1).
+
+        Raises
+        ------
+        DataCorruptError
+            A run that cannot be scored.
+        """
+        self.read([group])
+        return [self._confusions(part, run) for run in group.runs]
+
+    def _confusions(self, part: View, run: Run) -> NDArray[np.int64]:
+        try:
+            return dialogue_confusions(part, self._answers[run.folder], self.dataset.labels)
+        except DataError as error:
+            raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None
