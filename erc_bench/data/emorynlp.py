@@ -59,8 +59,8 @@ def _scenes(text: str, path: Path) -> Iterator[Any]:
     except json.JSONDecodeError as error:
         got = "a web page" if text.lstrip().startswith("<") else str(error)
         raise DataCorruptError(f"line {error.lineno} of {path} must be JSON, got: {got}.") from None
-    except RecursionError:
-        raise DataCorruptError(f"{path} must be a JSON object, got one nested too deep.") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, an object nested too deep
+        raise DataCorruptError(f"{path} must be JSON that can be read, got: {error}.") from None
     for episode in _entries(content, "episodes", path):
         yield from _entries(episode, "scenes", path)
 

@@ -131,7 +131,7 @@ def _read(folder: Path) -> _Settings:
     text = decoded(file_bytes(path), str(path), problems)
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         found = re.search(r"line (\d+)", str(error))
         where = f"line {found[1]} of {path}" if found else str(path)
         raise DataCorruptError(f"{where} must be TOML, got: {error}.") from None

@@ -41,7 +41,7 @@ def read_jsonl(path: Path, split: Split, labels: LabelSet) -> SplitReading:
 def _dialogue(line: str, default_id: str, labels: LabelSet) -> Dialogue:
     try:
         record = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"a line must be a JSON object, got {shortened(line)} ({error})") from None
     utterances = record.get("utterances") if isinstance(record, dict) else None
     if not isinstance(utterances, list) or not utterances:

@@ -110,6 +110,8 @@ def test_two_files_of_a_split_must_be_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(DataCorruptError, match=r"dataset\.toml must be TOML, got: Exceeds the limit"):
+        folder_spec(write(tmp_path / "mine", f"labels = {'9' * 5_000}"))
     with pytest.raises(DataCorruptError, match=r"line 2 of .*dataset\.toml must be TOML, got"):
         folder_spec(write(tmp_path / "mine", 'labels = ["a"]\nneutral = calm\n'))
 

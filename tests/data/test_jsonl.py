@@ -34,6 +34,7 @@ def test_a_line_is_a_dialogue(tmp_path: Path) -> None:
         (LINE[:-5], "a line must be a JSON object, got"),
         ("", "a line must be a JSON object, got ''"),
         ("[" * 100_000, "a line must be a JSON object"),
+        ("9" * 5_000, "a line must be a JSON object"),
         ("[]", 'a line must be {"utterances": [...]} with one utterance or more, got []'),
         ('{"id": "b", "utterances": []}', "with one utterance or more"),
         ('{"id": "b", "utterances": ["Hi"]}', "utterance 1 must be an object, got 'Hi'"),
