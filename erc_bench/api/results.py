@@ -86,7 +86,7 @@ def compare(
     metric
         Default the one that ranks the dataset.
     protocol
-        Default `utterance`, or `last-turn` where one of the rows labelled nothing else.
+        Default the first that covers both rows: `utterance`, or `last-turn` where one of them labelled nothing else.
     dataset
         Needed where both rows exist on several.
 

@@ -19,7 +19,7 @@ Examples:
   erc-bench compare "minilm-classifier (fine_tune=true)" minilm-classifier --metric macro_f1 --subset unseen
   erc-bench compare results/sample/lookup/3067b7fa444d/seed-0 tfidf-logreg --dataset sample
 \b
-A and B are rows of the board, written as there, or folders of runs. Whole dialogues are
+A and B are rows of the board, as written there or by the beginning of their title, or folders of runs. Whole dialogues are
 resampled, the same for both rows. The p-value of this one comparison is not corrected for
 others you may make; the ranks of the board are."""
 
@@ -33,9 +33,9 @@ others you may make; the ranks of the board are."""
 @click.option(
     "--protocol",
     metavar="NAME",
-    help="utterance or last-turn.  [default: utterance, if both rows labelled every utterance]",
+    help="A ranked protocol: utterance, last-turn, emotional, …  [default: the first that covers both rows]",
 )
-@click.option("--subset", default="all", show_default=True, metavar="NAME", help="all or unseen.")
+@click.option("--subset", default="all", show_default=True, metavar="NAME", help="Which test dialogues: all, unseen, …")
 @options.dataset_of_rows
 @options.data_dir
 @options.results_dir
