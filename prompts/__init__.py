@@ -1,1 +1,1 @@
-"""prompts of erc-bench, installed as `erc_bench.prompts`."""
+"""What are language models asked? One text a prompt, its placeholders checked; installed as `erc_bench.prompts`."""

@@ -1,1 +1,1 @@
-"""systems of erc-bench, installed as `erc_bench.systems`."""
+"""Which systems are compared? Each is registered as anybody else's would be; installed as `erc_bench.systems`."""

@@ -1,1 +1,1 @@
-"""The board: rows from run records, and how they are written."""
+"""What stands on the board? Its rows, measured and published, and how they are written."""

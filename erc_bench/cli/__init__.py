@@ -1,4 +1,4 @@
-"""The command line: `erc-bench COMMAND`. Each command lives in a module of its own, imported when it is called."""
+"""What does a command print? One module a command, imported when it is called; the work is done below."""
 
 from __future__ import annotations
 

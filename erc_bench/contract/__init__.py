@@ -1,1 +1,1 @@
-"""What authors of systems and datasets implement."""
+"""What does the author of a system implement, and in which words? Systems, settings, dialogues, labels."""

@@ -1,1 +1,1 @@
-"""Looking at runs and rows: side by side, compared, recomputed."""
+"""What is behind a number? Dialogues side by side, two rows compared, what a corpus repeats, all recomputed."""

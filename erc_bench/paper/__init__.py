@@ -1,1 +1,1 @@
-"""The tables and figures of Gendron and Guibon (WASSA 2024), published and measured side by side."""
+"""What does the paper say, and what was measured? The tables and figures of Gendron and Guibon (WASSA 2024)."""

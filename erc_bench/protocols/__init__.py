@@ -1,1 +1,1 @@
-"""Which utterances count, and what is asked of them."""
+"""Which utterances count, and what is asked of them? One module or folder a protocol."""

@@ -1,1 +1,1 @@
-"""What a run leaves on disk, and how it is read back."""
+"""What does a run leave on disk? Records, predictions, and how they are read back."""

@@ -1,1 +1,1 @@
-"""Making runs: systems are executed, checked, exported and started here."""
+"""How is a run made? Plans, processes, checks of the contract, export and import."""

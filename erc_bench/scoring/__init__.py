@@ -1,1 +1,1 @@
-"""From confusion counts to scores, intervals and differences."""
+"""How good are answers, and how sure is that? Metrics, intervals and tests, from counts of confusions."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,14 @@ def test_links_to_files_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
     inside = [link for link in links if "://" not in link]
     assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+def test_the_table_of_folders_is_what_they_say_of_themselves() -> None:
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[`([\w/]+)/`\]\(\1\) \| (.*?) \|$", text, re.MULTILINE)
+    order = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["tool"]["erc-bench"]["floors"]["order"]
+    rooms = [f"erc_bench/{room}" for room in order if (REPOSITORY / "erc_bench" / room).is_dir()]
+    assert [folder for folder, _ in rows] == [*rooms, "systems", "prompts", "leaderboard", "tests"]
+    for folder, question in rows[:-2]:
+        said = ast.get_docstring(ast.parse((REPOSITORY / folder / "__init__.py").read_text("utf-8"))) or ""
+        assert said.startswith(question)
