@@ -171,8 +171,8 @@ def verify(
     Parameters
     ----------
     runs
-        Folders of runs; none: every complete run in `results_dir`, then, if no run differs, the boards that lie there and
-        in `output_dir`.
+        Folders of runs, or names of rows; none: every complete run in `results_dir`, then, if no run differs, the boards
+        that lie there and in `output_dir`.
 
     Raises
     ------

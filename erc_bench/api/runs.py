@@ -221,7 +221,7 @@ def export(
     to
         Folder to copy to; runs of the same place are replaced.
     runs
-        Folders of runs; none: every complete run in `results_dir`.
+        Folders of runs, or names of rows; none: every complete run in `results_dir`.
     scores
         Whether to copy the scores that a system gave to labels.
 
@@ -244,10 +244,11 @@ def export(
 
 
 def complete_runs(folders: Sequence[Folder], results: Path, purpose: str) -> tuple[list[Run], list[Run]]:
-    """The runs in the folders, or else of the results folder: the complete ones and the others."""
-    from erc_bench.records.record import Run, find_runs, read_record
+    """The runs of these names (see `erc_bench.records.select`), or else of the results folder: complete ones and others."""
+    from erc_bench.records.record import find_runs
+    from erc_bench.records.select import runs_named
 
-    found = [Run(Path(folder), read_record(Path(folder))) for folder in folders] or list(find_runs(results))
+    found = [run for name in folders for run in runs_named(results, str(name))] or list(find_runs(results))
     complete = [each for each in found if each.record.status == "complete"]
     if not complete and not folders:
         raise DataMissingError(f"{results} must hold a complete run to be {purpose}, got none.")

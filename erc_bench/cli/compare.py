@@ -19,9 +19,9 @@ Examples:
   erc-bench compare "minilm-classifier (fine_tune=true)" minilm-classifier --metric macro_f1 --subset unseen
   erc-bench compare results/sample/lookup/3067b7fa444d/seed-0 tfidf-logreg --dataset sample
 \b
-A and B are rows of the board, as written there or by the beginning of their title, or folders of runs. Whole dialogues are
-resampled, the same for both rows. The p-value of this one comparison is not corrected for
-others you may make; the ranks of the board are."""
+A and B are rows of the board, as written there or by the beginning of their title, or folders
+of runs. Whole dialogues are resampled, the same for both rows. The p-value of this one
+comparison is not corrected for others you may make; the ranks of the board are."""
 
 
 @click.command(cls=options.Command, epilog=EPILOG)

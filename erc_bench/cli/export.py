@@ -18,14 +18,14 @@ model wrote, no weights or embeddings, no absolute paths. Boards made from them 
 
 
 @click.command(cls=options.Command, epilog=EPILOG)
-@click.argument("runs", nargs=-1, metavar="[RUN]...", type=options.FOLDER)
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option(
     "--to", required=True, type=options.FOLDER, help="Folder to copy to; runs of the same place are replaced."
 )
 @click.option("--scores/--no-scores", default=True, show_default=True, help="Whether to copy scores beside labels.")
 @options.results_dir
-def export(runs: tuple[Path, ...], to: Path, scores: bool, results_dir: Path) -> None:
-    """Copy run records (folders RUN, or all complete ones) in a form that can be published."""
+def export(runs: tuple[str, ...], to: Path, scores: bool, results_dir: Path) -> None:
+    """Copy run records (RUN: folders or names of rows; all complete ones without) in a form that can be published."""
     from erc_bench.api import runs as api
     from erc_bench.progress import default_progress
 

@@ -15,7 +15,7 @@ Examples:
   erc-bench show sentemocontext --compare minilm-classifier --limit 5
   erc-bench show results/sample/tfidf-logreg/b5d6ff3323ee/seed-0 --dialogue test-00003
 \b
-RUN is a run folder, or a row title or system name found in --results-dir. Dialogues are shown
+RUN is a run folder, or a row title, its beginning or a system name. Dialogues are shown
 whole; `>` marks the utterances that the filters select. With --compare these are only utterances
 where exactly one of the two systems is right: `helped` where it is RUN, `hurt` where it is the
 other one; --label narrows them down, and --dialogue also selects where the two agree. Labels a

@@ -15,21 +15,22 @@ Examples:
   erc-bench verify
   erc-bench verify --results-dir leaderboard/runs --output-dir leaderboard
   erc-bench verify results/dailydialog/lookup/3067b7fa444d/seed-0
+  erc-bench verify "sentemocontext (context=past)"
 \b
 Without RUN: every complete run in the results folder, and the boards that lie in the results
 folder and the output folder. Exit code 6 if anything differs."""
 
 
 @click.command(cls=options.Command, epilog=EPILOG)
-@click.argument("runs", nargs=-1, metavar="[RUN]...", type=options.FOLDER)
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
 @options.results_dir
 @click.option("--output-dir", type=options.FOLDER, help="Where the boards lie, if not in the results folder.")
 @options.data_dir
 @options.as_json
 def verify(
-    runs: tuple[Path, ...], results_dir: Path, output_dir: Path | None, data_dir: Path | None, as_json: bool
+    runs: tuple[str, ...], results_dir: Path, output_dir: Path | None, data_dir: Path | None, as_json: bool
 ) -> None:
-    """Recompute run records (folders RUN) and boards, and compare with what they say."""
+    """Recompute run records (RUN: folders, or names of rows) and boards, and compare with what they say."""
     from erc_bench.api import results
     from erc_bench.progress import default_progress
 

@@ -6,6 +6,7 @@ title apart; the name of a system that has one row; or the beginning of one titl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def rows_named(results: Path, name: str, *, dataset: str | None = None) -> list[
         if record.status != "complete":
             raise UsageError(f"a run must be complete, got status {record.status!r} in {folder}. Finish it first.")
         return [NamedGroup(record.title, RunGroup((Run(folder, record),)))]
-    if folder.is_dir():
+    # Settings name paths too, but a title has them in brackets.
+    if folder.is_dir() or (os.sep in name and "(" not in name):
         raise DataMissingError(f"a run folder must hold {RUN_FILE}, got none in {folder}.")
     rows = [row for row in named_groups(group_runs(find_runs(results))) if dataset in (None, row.group.record.dataset)]
     readings: Sequence[Callable[[NamedGroup], bool]] = (
@@ -60,6 +62,19 @@ def rows_named(results: Path, name: str, *, dataset: str | None = None) -> list[
             return found
     known = {row.title for row in rows} | {row.group.record.system for row in rows}
     raise UnknownNameError("a row", name, known, advice=f"{ADVICE} Runs are looked for in {results}.")
+
+
+def runs_named(results: Path, name: str) -> list[Run]:
+    """The run in a folder, complete or not, or every run of the rows that a name means.
+
+    Raises
+    ------
+    UnknownNameError, DataMissingError
+        As `rows_named`.
+    """
+    if is_run_folder(name):
+        return [Run(Path(name), read_record(Path(name)))]
+    return [run for row in rows_named(results, name) for run in row.group.runs]
 
 
 def row_named(results: Path, name: str, *, dataset: str | None = None) -> NamedGroup:
