@@ -38,6 +38,17 @@ ADVICE = {
 }
 
 
+# What the disk or the folder is to blame for. A file that is not there may be our own mistake, and is not among them.
+REFUSALS = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE"),
+        *("EROFS", "EACCES", "EPERM", "EEXIST", "EISDIR", "ENOTDIR", "ENAMETOOLONG", "EMFILE", "ENFILE"),
+    )
+    if hasattr(errno, name)
+)
+
+
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Name the file or folder that the operating system refused to read or write.

@@ -62,6 +62,8 @@ def leaderboard(
         rank_by=rank_by,
         progress=progress,
     )
+    for problem in found.problems:
+        raise problem
     rows = [every_value(row) for row in all_rows(found.boards)]
     return pd.DataFrame(rows).astype({"seeds": "Int64", "parameters": "Int64"})
 

@@ -12,24 +12,28 @@ from erc_bench.board.model import Board, ranked
 from erc_bench.board.published import published_rows
 from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.data import dataset_spec, load_dataset
-from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
-from erc_bench.files import write_atomically
+from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UnknownNameError, UsageError
+from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.progress import Progress
 from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.registry import find_protocol, protocols
 from erc_bench.protocols.rows import Row
 from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.records.groups import RunGroup, group_runs
-from erc_bench.records.record import Run, find_runs
+from erc_bench.records.record import Run, survey_runs
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
 
 
 @dataclass(frozen=True, slots=True)
 class Boards:
-    """The boards of a results folder, and the runs in it that are not complete and therefore on none of them."""
+    """The boards of a results folder, and what is in it but on none of them.
+
+    `incomplete` runs are not complete; `problems` say which runs cannot be read, and which datasets not be scored.
+    """
 
     boards: tuple[Board, ...]
     incomplete: tuple[Run, ...]
+    problems: tuple[DataError, ...] = ()
 
 
 def build_boards(
@@ -42,6 +46,9 @@ def build_boards(
     progress: Progress | None = None,
 ) -> Boards:
     """Compute the boards of every dataset that has complete runs, or of one dataset.
+
+    A run that cannot be read, and a dataset whose runs cannot be scored, are left out and named, unless that leaves
+    nothing or the dataset was asked for.
 
     Parameters
     ----------
@@ -72,18 +79,29 @@ def build_boards(
     wanted = [find_protocol(protocol)] if protocol is not None else list(protocols().values())
     if rank_by is not None and rank_by not in METRICS:
         raise UnknownNameError("a metric", rank_by, METRICS)
-    runs = [run for run in find_runs(results) if dataset in (None, run.record.dataset)]
+    found = survey_runs(results)
+    problems = [error for folder, error in found.problems.items() if dataset in (None, folder.parts[-4])]
+    runs = [run for run in found.runs if dataset in (None, run.record.dataset)]
     groups = group_runs(runs)
     names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
-    every = [_board(name, groups, wanted, protocol, results, data_dir, progress, rank_by) for name in names]
+    every: list[Board] = []
+    for name in names:
+        try:
+            every.append(_board(name, groups, wanted, protocol, results, data_dir, progress, rank_by))
+        except DataError as error:
+            if name == dataset:
+                raise
+            problems.append(error)
     boards = tuple(board for board in every if not board.is_empty)
+    if problems and not boards:
+        raise problems[0]
     if not boards:
         raise DataMissingError(
             f"{results} must hold a complete run{f' on {dataset}' if dataset else ''}"
             f"{f' for the protocol {protocol}' if protocol else ''}, got none ({len(runs)} runs found). Make one, for "
             f"example: erc-bench run --system tfidf-logreg --dataset {dataset or 'sample'}"
         )
-    return Boards(boards, tuple(run for run in runs if run.record.status != "complete"))
+    return Boards(boards, tuple(run for run in runs if run.record.status != "complete"), tuple(problems))
 
 
 def _board(
@@ -224,6 +242,7 @@ def write_boards(boards: Sequence[Board], output: Path, formats: Sequence[str]) 
     """
     contents = [(output / FORMATS[name][0], rendered(boards, name)) for name in formats if name in FORMATS]
     output.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(output)
     for path, content in contents:
         write_atomically(path, content)
     pictures = [name for name in formats if name in PICTURE_FORMATS]

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from erc_bench.errors import EXIT_INTERRUPTED, ErcBenchError
+from erc_bench.files import REFUSALS, storage_error
 
 COMMANDS = {
     "run": "run:run",
@@ -79,7 +80,7 @@ Examples:
   erc-bench run --system sentemocontext --seeds 0-2
   erc-bench leaderboard
 \b
-Exit codes: 0 done, 1 a bug, 2 usage, 3 data missing or corrupt, 4 a system failed,
+Exit codes: 0 done, 1 a bug, 2 usage, 3 data missing, corrupt or not to be written, 4 a system failed,
 5 some of several runs failed, 6 verification found a difference, 130 interrupted (run again to resume),
 141 the reader of the output left (as head does)."""
 
@@ -118,7 +119,11 @@ def _exit_code(arguments: list[str] | None) -> int:
         return EXIT_INTERRUPTED
     except ClosedPipeError:
         raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in REFUSALS:
+            refusal = storage_error(error)
+            click.echo(f"error: {refusal}", err=True)
+            return refusal.exit_code
         traceback.print_exc()
         click.echo("This is a bug in erc-bench: please report it with the lines above.", err=True)
         return 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from erc_bench.cli import options
+from erc_bench.errors import SomeRunsFailedError
 
 EPILOG = """\b
 Examples:
@@ -69,6 +70,7 @@ def leaderboard(
             "datasets": {board.dataset: {"fingerprint": board.fingerprint} for board in found.boards},
             "rows": [every_value(row) for row in all_rows(found.boards)],
             "incomplete_runs": [str(run.folder) for run in found.incomplete],
+            "problems": [str(problem) for problem in found.problems],
             "files": [str(path) for path in paths],
         }
         click.echo(json.dumps(content, indent=2, ensure_ascii=False))
@@ -81,3 +83,12 @@ def leaderboard(
         click.echo(f"not complete, left out: {len(found.incomplete)}, for example {example}", err=True)
     for path in paths:
         click.echo(f"wrote {path}", err=True)
+    if found.problems:
+        raise SomeRunsFailedError(
+            "\n".join(
+                [
+                    "every run in the results folder must be readable, but these are left out of what was written:",
+                    *(f"- {problem}" for problem in found.problems),
+                ]
+            )
+        )

@@ -203,12 +203,13 @@ def _problem(fields: Mapping[str, Any]) -> str | None:
         return f"raw must be a text, got {_shown(raw)}"
     for name in ("scores", "usage"):
         values = fields.get(name)
-        if values is not None and not (isinstance(values, dict) and all(map(_is_finite, values.values()))):
+        if values is not None and not (isinstance(values, dict) and all(map(is_finite_number, values.values()))):
             return f"{name} must be an object with finite numbers, got {_shown(values)}"
     return None
 
 
-def _is_finite(value: object) -> bool:
+def is_finite_number(value: object) -> bool:
+    """Whether a value from JSON is a number that a score may be."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:

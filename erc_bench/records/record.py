@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from erc_bench.contract.domain import Targets
 from erc_bench.contract.system import Context
-from erc_bench.errors import DataCorruptError, DataMissingError, StorageError
+from erc_bench.errors import DataCorruptError, DataError, DataMissingError, StorageError
 from erc_bench.files import parse_json, storage_errors, utf8, write_atomically
 
 # 1: the first. 2: predictions may be compressed, and a reader keeps fields that it does not know.
@@ -123,6 +123,14 @@ class Run:
     record: RunRecord
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRuns:
+    """What lies below a results folder, in the order of paths: runs, and folders of runs that cannot be read."""
+
+    runs: tuple[Run, ...]
+    problems: dict[Path, DataError]
+
+
 def run_folder(results: Path, record: RunRecord) -> Path:
     """Where a run lives below the results folder."""
     return place_of(results, record.dataset, record.system, record.config_hash, record.seed)
@@ -183,16 +191,46 @@ def read_record(folder: Path) -> RunRecord:
     try:
         return RunRecord.model_validate(content, strict=True)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        problems = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors()[:5])
         raise DataCorruptError(f"{path} must be a run record, got: {problems}. Restore it.") from None
 
 
-def find_runs(results: Path) -> Iterator[Run]:
-    """Every run below a results folder, whatever its status, in the order of their paths."""
+def _place(names: tuple[str | int, ...]) -> str:
+    text = ".".join(map(str, names))[:80]
+    return text if text.isprintable() else repr(text)
+
+
+def survey_runs(results: Path) -> FoundRuns:
+    """Every run below a results folder, whatever its status; one that cannot be read hides no other.
+
+    Raises
+    ------
+    DataMissingError
+        There is no such folder.
+    """
     if not results.is_dir():
         raise DataMissingError(
             f"the results folder must exist, got {results}. Make a run first, for example: "
             "erc-bench run --system sentemocontext --dataset sample"
         )
+    runs, problems = [], {}
     for path in sorted(results.glob(f"*/*/*/seed-*/{RUN_FILE}")):
-        yield Run(path.parent, read_record(path.parent))
+        try:
+            runs.append(Run(path.parent, read_record(path.parent)))
+        except DataError as error:
+            problems[path.parent] = error
+    return FoundRuns(tuple(runs), problems)
+
+
+def find_runs(results: Path) -> Iterator[Run]:
+    """Every run below a results folder, in the order of their paths.
+
+    Raises
+    ------
+    DataError
+        There is no such folder, or one of the runs cannot be read.
+    """
+    found = survey_runs(results)
+    for problem in found.problems.values():
+        raise problem
+    return iter(found.runs)

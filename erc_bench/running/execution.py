@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from typing import Any
 from erc_bench.contract.domain import Target, targets_of
 from erc_bench.contract.system import Prediction, Report, System
 from erc_bench.errors import SystemFailedError
-from erc_bench.files import file_sha256, write_atomically
+from erc_bench.files import file_sha256, replacing, write_atomically
 from erc_bench.progress import Progress
 from erc_bench.protocols.registry import protocols
 from erc_bench.records import provenance
@@ -170,9 +169,8 @@ class Execution:
             raise SystemFailedError(
                 f"the system {self.record.system} must give one (utterances, dim) array a dialogue, got other lengths."
             )
-        temporary = path.with_name(f".{os.getpid()}.npz")
-        np.savez(temporary, embeddings=np.concatenate(arrays), lengths=np.array(lengths))
-        temporary.replace(path)
+        with replacing(path) as file:
+            np.savez(file, embeddings=np.concatenate(arrays), lengths=np.array(lengths))
         self.record.timings["embed"] = round(time.perf_counter() - started, 3)
 
     def _derive(self, system: System[Any]) -> None:

@@ -6,9 +6,8 @@ usable answer. `raw` (the text a model wrote) and `scores` (an object from label
 
 from __future__ import annotations
 
+import codecs
 import csv
-import json
-import math
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -20,10 +19,10 @@ from erc_bench.contract.config import config_hash
 from erc_bench.contract.domain import Dataset, Target, Targets, targets_of
 from erc_bench.contract.system import Context, NoConfig, Prediction
 from erc_bench.errors import DataCorruptError, DataMissingError, UsageError
-from erc_bench.files import file_sha256, write_atomically
+from erc_bench.files import file_sha256, parse_json, storage_errors, write_atomically
 from erc_bench.protocols.headline import headline_scores
 from erc_bench.records import provenance
-from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
+from erc_bench.records.predictions import PACKED_FILE, PREDICTIONS_FILE, is_finite_number, predictions_bytes
 from erc_bench.records.record import (
     RUN_FILE,
     ContextCheck,
@@ -60,11 +59,9 @@ def read_predictions_file(path: Path, dataset: Dataset, targets: Targets = "all"
         raise DataMissingError(f"a file of predictions must exist, got {path}.")
     reading = _Reading.of(dataset, targets)
     lines = _csv_lines(path, reading) if path.suffix.lower() == ".csv" else _json_lines(path, reading)
-    try:
+    with storage_errors(path):
         for number, fields in lines:
             reading.add(number, fields)
-    except UnicodeDecodeError as error:
-        raise DataCorruptError(f"{path} must be UTF-8 text, got {error}. Save it as UTF-8.") from None
     return reading.result(path)
 
 
@@ -144,8 +141,7 @@ class _Reading:
         if scores is None:
             return None
         if not isinstance(scores, dict) or not all(
-            name in self.labels and isinstance(value, int | float) and math.isfinite(value)
-            for name, value in scores.items()
+            name in self.labels and is_finite_number(value) for name, value in scores.items()
         ):
             self.problem(number, f"scores must be an object from labels to finite numbers, got {_shown(scores)}")
             return None
@@ -177,14 +173,16 @@ def _named(target: Target) -> str:
 
 
 def _json_lines(path: Path, reading: _Reading) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if not line.strip():
+            line = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).strip()
+            if not line:
                 continue
             try:
-                fields = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                reading.problem(number, f"a line must be a JSON object, got {_shown(line.strip())} ({error})")
+                fields = parse_json(line)
+            except ValueError as error:
+                shown = _shown(line.decode("utf-8", "replace"))
+                reading.problem(number, f"a line must be a JSON object, got {shown} ({error})")
                 continue
             if isinstance(fields, dict):
                 yield number, fields
@@ -193,7 +191,8 @@ def _json_lines(path: Path, reading: _Reading) -> Iterator[tuple[int, dict[str, 
 
 
 def _csv_lines(path: Path, reading: _Reading) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    # Bytes that are not UTF-8 become halves of surrogate pairs, so that the line of the first can be named.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.reader(file, strict=True)
         try:
             header = [name.strip() for name in next(reader, [])]
@@ -207,6 +206,9 @@ def _csv_lines(path: Path, reading: _Reading) -> Iterator[tuple[int, dict[str, A
             for cells in reader:
                 if not cells:
                     continue
+                if not _is_text("".join(cells)):
+                    reading.problem(reader.line_num, f"a line must be UTF-8 text, got {_shown(','.join(cells))}")
+                    continue
                 if len(cells) != len(header):
                     reading.problem(reader.line_num, f"a line must have {len(header)} cells, got {len(cells)}")
                     continue
@@ -217,6 +219,14 @@ def _csv_lines(path: Path, reading: _Reading) -> Iterator[tuple[int, dict[str, A
             )
 
 
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _cells(cells: dict[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = dict(cells)
     if re.fullmatch(r"[0-9]{1,9}", cells["turn"].strip()):
@@ -225,8 +235,8 @@ def _cells(cells: dict[str, str]) -> dict[str, Any]:
     fields["raw"] = cells.get("raw") or None
     if scores := cells.get("scores", "").strip():
         try:
-            fields["scores"] = json.loads(scores)
-        except (ValueError, RecursionError):
+            fields["scores"] = parse_json(scores.encode())
+        except ValueError:
             fields["scores"] = scores
     else:
         fields["scores"] = None
@@ -302,6 +312,7 @@ def import_predictions(
     folder = run_folder(results, record)
     _check_free(folder, record, overwrite=overwrite)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / PACKED_FILE).unlink(missing_ok=True)
     write_atomically(folder / PREDICTIONS_FILE, predictions_bytes(predictions))
     record.predictions_sha256 = file_sha256(folder / PREDICTIONS_FILE)
     write_record(folder, record)

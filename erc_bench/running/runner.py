@@ -7,6 +7,7 @@ from pathlib import Path
 
 from erc_bench.contract.config import private_texts
 from erc_bench.errors import DataError, ErcBenchError, SystemFailedError, UsageError
+from erc_bench.files import REFUSALS, storage_error
 from erc_bench.progress import Progress
 from erc_bench.records.record import RUN_FILE, Run, RunRecord, read_record, run_folder, write_record
 from erc_bench.running.execution import Execution
@@ -104,6 +105,8 @@ def _run(request: RunRequest, place: Path, record: RunRecord, progress: Progress
         (place / ERROR_FILE).write_text(_without(secrets, traceback.format_exc()), encoding="utf-8", errors="replace")
         if isinstance(error, ErcBenchError):
             raise
+        if isinstance(error, OSError) and error.errno in REFUSALS:
+            raise storage_error(error) from error
         raise SystemFailedError(
             f"the system {record.system} failed with {record.error}. Where, says {place / ERROR_FILE}. What it had finished "
             "is kept; the same command resumes there."

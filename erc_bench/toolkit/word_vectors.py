@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erc_bench.errors import ConfigError, DataCorruptError, DataMissingError, SystemFailedError
+from erc_bench.files import write_atomically
 from erc_bench.progress import Progress
 
 if TYPE_CHECKING:
@@ -315,17 +316,11 @@ def _train(texts: Sequence[str], progress: Progress) -> TrainedVectors:
 def write_vectors(vectors: TrainedVectors, path: Path) -> None:
     """Write trained vectors to one safetensors file, the words in its metadata."""
     import json
-    import os
 
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    save_file(
-        {"vectors": vectors.vectors, "ngrams": vectors.ngrams},
-        temporary,
-        metadata={"words": json.dumps(list(vectors.words), ensure_ascii=False)},
-    )
-    temporary.replace(path)
+    metadata = {"words": json.dumps(list(vectors.words), ensure_ascii=False)}
+    write_atomically(path, save({"vectors": vectors.vectors, "ngrams": vectors.ngrams}, metadata=metadata))
 
 
 def read_vectors(path: Path) -> TrainedVectors:

@@ -126,10 +126,36 @@ def test_missing_data_say_what_to_do(
     results: Path, mini: Dataset, write_run: WriteRun, command: Command, home: Path
 ) -> None:
     write_run(results, replace(mini, name="dailydialog"), ["anger"] * 96)
-    done = command("leaderboard", "--results-dir", results)
+    done = command("leaderboard", "--results-dir", results, "--dataset", "dailydialog")
     assert done.code == 3
     assert "erc-bench data download dailydialog" in done.err
     assert command("leaderboard", "--results-dir", results, "--dataset", "sample").code == 0
+
+
+def test_what_cannot_be_scored_is_named_and_hides_no_other_run(
+    results: Path, mini: Dataset, sample: Dataset, gold: Gold, write_run: WriteRun, command: Command, home: Path
+) -> None:
+    command("leaderboard", "--results-dir", results)
+    board = (results / "leaderboard.csv").read_bytes()
+    write_run(results, replace(mini, name="dailydialog"), ["anger"] * 96)
+    unknown = write_run(results, replace(mini, name="nobodys"), ["anger"] * 96)
+    broken = write_run(results, sample, gold(sample), system="broken")
+    (broken.folder / "run.json").write_bytes(b'{"status": "comp\xff')
+    done = command("leaderboard", "--results-dir", results)
+    assert done.code == 5
+    assert (results / "leaderboard.csv").read_bytes() == board
+    assert any(line.split()[:2] == ["1", "perfect"] for line in done.out.splitlines())
+    problems = [line for line in done.err.splitlines() if line.startswith("- ")]
+    assert len(problems) == 3
+    assert str(broken.folder / "run.json") in problems[0]
+    assert "dailydialog" in problems[1]
+    assert str(unknown.folder) in problems[2]
+    listed = json.loads(command("leaderboard", "--results-dir", results, "--json").out)["problems"]
+    assert [f"- {problem}".splitlines()[0] for problem in listed] == problems
+    (results / "leaderboard.csv").unlink()
+    (results / "leaderboard.md").unlink()
+    assert command("leaderboard", "--results-dir", results, "--dataset", "sample").code == 5
+    assert command("leaderboard", "--results-dir", results, "--dataset", "dailydialog").code == 3
 
 
 IMPORTS = """

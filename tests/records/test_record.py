@@ -8,7 +8,15 @@ import pytest
 
 from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.records.predictions import predictions_sha256, read_predictions
-from erc_bench.records.record import SCHEMA_VERSION, RunRecord, find_runs, read_record, run_folder, write_record
+from erc_bench.records.record import (
+    SCHEMA_VERSION,
+    RunRecord,
+    find_runs,
+    read_record,
+    run_folder,
+    survey_runs,
+    write_record,
+)
 from erc_bench.running.export import export_run
 
 
@@ -117,6 +125,21 @@ def test_missing_record_and_missing_results(tmp_path: Path) -> None:
         read_record(tmp_path)
     with pytest.raises(DataMissingError, match="the results folder must exist"):
         list(find_runs(tmp_path / "nowhere"))
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    folders = []
+    for seed in (0, 1):
+        written = record(seed=seed)
+        folders.append(run_folder(tmp_path, written))
+        folders[-1].mkdir(parents=True)
+        write_record(folders[-1], written)
+    (folders[0] / "run.json").write_bytes(b"\xff")
+    found = survey_runs(tmp_path)
+    assert [run.folder for run in found.runs] == folders[1:]
+    assert list(found.problems) == folders[:1]
+    with pytest.raises(DataCorruptError, match=r"seed-0/run\.json must be JSON"):
+        find_runs(tmp_path)
 
 
 def test_find_runs_in_the_order_of_their_paths(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ def test_last_turns_only(tmp_path: Path, mini: Dataset) -> None:
         ({"raw": 5}, "raw must be a text, got 5"),
         ({"scores": {"joy": 1}}, "scores must be an object from labels to finite numbers"),
         ({"scores": {"anger": "high"}}, "scores must be an object from labels to finite numbers"),
+        ({"scores": {"anger": 10**400}}, "scores must be an object from labels to finite numbers"),
         ({"scores": [1, 2]}, "scores must be an object from labels to finite numbers"),
         ({"confidence": 1}, "a field must be one of dialogue, turn, label, raw, scores, got 'confidence'"),
         ({"turn": 0}, "every target must stand once, got test-00000 turn 0 again after line 1"),
@@ -169,9 +171,26 @@ def test_other_files_are_refused(tmp_path: Path, mini: Dataset) -> None:
         read_predictions_file(tmp_path / "answers.txt", mini)
     with pytest.raises(DataMissingError, match="a file of predictions must exist"):
         read_predictions_file(tmp_path / "answers.csv", mini)
-    (tmp_path / "answers.csv").write_bytes(b"dialogue,turn,label\n\xff\xfe\n")
-    with pytest.raises(DataCorruptError, match="must be UTF-8"):
-        read_predictions_file(tmp_path / "answers.csv", mini)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("answers.csv", b"dialogue,turn,label\ntest-00000,0,anger\ntest-00000,1,\xff\n"),
+        ("answers.jsonl", b'\n{"dialogue": "test-00000", "turn": 0, "label": "anger"}\n{"dialogue": "\xff"}\n'),
+    ],
+)
+def test_bytes_that_are_not_utf8_are_named_with_their_line(
+    name: str, content: bytes, tmp_path: Path, mini: Dataset
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert re.match("line 3: a line must be .*(UTF-8|utf-8)", problems(tmp_path / name, mini)[0])
+
+
+def test_halves_of_surrogate_pairs_in_answers_are_replaced(tmp_path: Path, mini: Dataset) -> None:
+    lines = lines_of(mini)
+    lines[0]["raw"] = "\ud800!"
+    assert read_predictions_file(as_jsonl(tmp_path, lines), mini)[0].raw == "\ufffd!"
 
 
 @pytest.mark.parametrize("name", ["my-model", "a", "GPT_4o.mini+cot", "x" * 80, "7b"])
