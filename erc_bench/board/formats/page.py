@@ -11,68 +11,29 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import Any
 
 from erc_bench.board.formats.chart import Chart, chart
+from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of, score_cell
 from erc_bench.board.tradeoff import COSTS, linear_ticks
 from erc_bench.board.words import (
     MISSING,
     Piece,
-    count_text,
-    duration_text,
     linked,
     protocol_meaning,
     section_id,
     subset_meaning,
 )
 from erc_bench.protocols.registry import protocols
-from erc_bench.protocols.rows import Row, Score, Section
+from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.subsets import SUBSETS
-from erc_bench.scoring.catalogue import UNUSABLE_RATE, find_metric, headline, ranking_metric
+from erc_bench.scoring.catalogue import find_metric, headline, ranking_metric
 from erc_bench.scoring.metric import Metric
 
 TEMPLATES = "templates"
 SHADES = 6
-Beside = Mapping[str, Mapping[tuple[str, str], Row]]
-"""Rows of the same protocol on other subsets, by the key of their column, title and evidence."""
-OTHER = "other-"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table: `kind` says how its cells look, `descending` where its first sort starts."""
-
-    key: str
-    label: str
-    kind: str = "number"
-    descending: bool = False
-    hint: str = ""
-    scale: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """An interval drawn in a cell, every place in percent of the cell's width."""
-
-    value: str
-    low: str | None
-    width: str | None
-    floor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What a cell says and what it sorts by (empty: sorts last)."""
-
-    text: str
-    sort: str = ""
-    deviation: str = ""
-    interval: str = ""
-    note: str = ""
-    bar: Bar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,14 +258,14 @@ def _line(
     beside: Beside,
 ) -> Line:
     labels = list(row.per_label)
-    cells = {column.key: _cell(row, ranking, column, scales, floors, beside) for column in columns}
+    cells = {column.key: cell_of(row, ranking, column, scales, floors, beside) for column in columns}
     return Line(
         id=identity,
         row=row,
         cells=cells,
         source=[] if row.evidence == "measured" else list(linked(row.source)),
         scores=[
-            (metric.heading, _score_cell(metric, score), metric.text(row.unusable_as_neutral.get(metric.name)))
+            (metric.heading, score_cell(metric, score), metric.text(row.unusable_as_neutral.get(metric.name)))
             for metric, score in ((find_metric(name), score) for name, score in row.scores.items())
         ],
         notes=[list(linked(note)) for note in row.notes],
@@ -352,75 +313,3 @@ def _facts(row: Row) -> list[tuple[str, str]]:
         ("Seeds", "" if row.seeds is None else str(row.seeds)),
     ]
     return [(name, text) for name, text in facts if text]
-
-
-def _cell(
-    row: Row,
-    ranking: Metric,
-    column: Column,
-    scales: dict[str, tuple[float, float]],
-    floors: dict[str, float | None],
-    beside: Beside,
-) -> Cell:
-    if column.kind == "score":
-        score = row.scores.get(column.key)
-        return _score_cell(find_metric(column.key), score, scales[column.key], floors[column.key])
-    match column.key:
-        case "rank":
-            low, _, high = row.rank.partition("-")
-            known = low.isdecimal() and (high or low).isdecimal()
-            return Cell(
-                row.rank.replace("-", "–") or MISSING, f"{int(low) + int(high or low) / 1e4:.4f}" if known else ""
-            )
-        case "system":
-            return Cell(row.title, row.title.casefold())
-        case key if key in beside:
-            same = beside[key].get((row.title, row.evidence))
-            score = same.scores.get(ranking.name) if same else None
-            return _score_cell(ranking, score and Score(score.value))
-        case "unusable":
-            unusable = row.scores.get(UNUSABLE_RATE.name)
-            rate = None if unusable is None else unusable.value
-            neutral = row.unusable_as_neutral.get(ranking.name)
-            note = "" if neutral is None else f"as neutral: {ranking.text(neutral)}"
-            return Cell(UNUSABLE_RATE.text(rate), _number(rate), note=note)
-        case "context":
-            note = (
-                "" if not row.context or row.evidence == "published" else "tested" if row.context_tested else "untested"
-            )
-            return Cell(row.context or MISSING, row.context, note=note)
-        case "train_seconds":
-            return Cell(duration_text(row.train_seconds), _number(row.train_seconds))
-        case "evidence":
-            return Cell(row.evidence, row.evidence)
-    amount: Any = getattr(row, column.key)
-    return Cell(count_text(amount), _number(amount))
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else f"{value:.6g}" if value % 1 else f"{value:.0f}"
-
-
-def _score_cell(
-    metric: Metric, score: Score | None, scale: tuple[float, float] | None = None, floor: float | None = None
-) -> Cell:
-    if score is None or not math.isfinite(score.value):
-        return Cell(MISSING)
-    interval = ""
-    if score.low is not None and score.high is not None:
-        interval = f"[{metric.text(score.low)}, {metric.text(score.high)}]"
-    deviation = "" if score.deviation is None else f"± {metric.text(score.deviation)}"
-    bar = None if scale is None else _bar(score, scale, floor)
-    return Cell(metric.text(score.value), f"{score.value:.6f}", deviation, interval, bar=bar)
-
-
-def _bar(score: Score, scale: tuple[float, float], floor: float | None) -> Bar:
-    first, last = scale
-
-    def place(value: float) -> float:
-        return 100 * min(max((value - first) / (last - first), 0.0), 1.0)
-
-    low = width = None
-    if score.low is not None and score.high is not None:
-        low, width = f"{place(score.low):.2f}%", f"{place(score.high) - place(score.low):.2f}%"
-    return Bar(f"{place(score.value):.2f}%", low, width, None if floor is None else f"{place(floor):.2f}%")
