@@ -8,7 +8,7 @@ from pathlib import Path
 
 from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.errors import DataMissingError, UnknownNameError, UsageError
-from erc_bench.files import write_atomically
+from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.paper.figures import figure_3, figure_4, write_pictures
 from erc_bench.paper.measure import Measurements
 from erc_bench.paper.model import Table
@@ -126,6 +126,7 @@ def parse_formats(text: str) -> tuple[str, ...]:
 def write_paper(paper: Paper, output: Path, formats: Sequence[str]) -> list[Path]:
     """Write one file a format and the pictures, and return their paths. The same records give the same bytes."""
     output.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(output)
     written = write_pictures(paper.measurements, paper.figures, output)
     renderers: dict[str, Callable[[], str]] = {
         "md": lambda: render_markdown(paper.tables, paper.introduction, [path.name for path in written]),

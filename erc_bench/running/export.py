@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from erc_bench.errors import DataCorruptError, UsageError
-from erc_bench.files import write_atomically
+from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.protocols.registry import evidence_files
 from erc_bench.records.predictions import (
     PACKED_FILE,
@@ -52,12 +51,13 @@ def export_run(run: Run, to: Path, *, scores: bool = True) -> Run:
     if folder.resolve() == run.folder.resolve():
         raise UsageError(f"--to must be another folder than the run's own, got {to}.")
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     lines = published_bytes(predictions.values(), scores=scores)
     (folder / PREDICTIONS_FILE).unlink(missing_ok=True)  # of a copy that an earlier version made
     write_atomically(folder / PACKED_FILE, packed(lines))
     for name in evidence_files():
         if (run.folder / name).is_file():
-            shutil.copyfile(run.folder / name, folder / name)
+            write_atomically(folder / name, (run.folder / name).read_bytes())
     record = RunRecord.model_validate(without_paths(run.record.model_dump()))
     record.predictions_sha256 = hashlib.sha256(lines).hexdigest()
     write_record(folder, record)

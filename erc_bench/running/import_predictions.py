@@ -19,7 +19,7 @@ from erc_bench.contract.config import config_hash
 from erc_bench.contract.domain import Dataset, Target, Targets, targets_of
 from erc_bench.contract.system import Context, NoConfig, Prediction
 from erc_bench.errors import DataCorruptError, DataMissingError, UsageError
-from erc_bench.files import file_sha256, parse_json, storage_errors, write_atomically
+from erc_bench.files import file_sha256, parse_json, remove_leftovers, storage_errors, write_atomically
 from erc_bench.protocols.headline import headline_scores
 from erc_bench.records import provenance
 from erc_bench.records.predictions import PACKED_FILE, PREDICTIONS_FILE, is_finite_number, predictions_bytes
@@ -312,6 +312,7 @@ def import_predictions(
     folder = run_folder(results, record)
     _check_free(folder, record, overwrite=overwrite)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
     (folder / PACKED_FILE).unlink(missing_ok=True)
     write_atomically(folder / PREDICTIONS_FILE, predictions_bytes(predictions))
     record.predictions_sha256 = file_sha256(folder / PREDICTIONS_FILE)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +72,16 @@ def test_labels_and_scores_are_copied(run: Run, tmp_path: Path) -> None:
 def test_scores_can_be_left_out(run: Run, tmp_path: Path) -> None:
     copy = export_run(run, tmp_path / "public", scores=False)
     assert all(prediction.scores is None for prediction in read_predictions(copy.folder).values())
+
+
+def test_what_a_killed_export_left_is_removed(run: Run, tmp_path: Path) -> None:
+    copy = export_run(run, tmp_path / "public")
+    before = sorted(path.name for path in copy.folder.iterdir())
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    (copy.folder / f".predictions.jsonl.{killed.pid}.tmp").write_bytes(b"half")
+    export_run(run, tmp_path / "public")
+    assert sorted(path.name for path in copy.folder.iterdir()) == before
 
 
 def test_a_copy_of_an_earlier_version_is_replaced(run: Run, mini: Dataset, tmp_path: Path) -> None:

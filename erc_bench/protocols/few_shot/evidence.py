@@ -105,7 +105,7 @@ def run_counts(folder: Path, dataset: Dataset, withheld: str | None) -> FewShotC
         raise DataMissingError(
             f"{folder} must hold {FEW_SHOT_FILE}, got none. Make the run again with --overwrite."
         ) from None
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, OverflowError) as error:
         raise refuse(str(error).splitlines()[0]) from None
     given = (evidence.dataset_fingerprint, evidence.labels, evidence.seed, evidence.episodes)
     if given != (dataset.fingerprint, list(dataset.labels.names), SEED, EPISODES):

@@ -115,7 +115,7 @@ def _read_evidence(folder: Path, dataset: Dataset) -> TripletCounts:
     try:
         evidence = _Evidence.model_validate_json(path.read_bytes())
         outcomes = np.array([evidence.correct, evidence.ties, evidence.wrong], np.int64)
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, ValueError, OverflowError) as error:
         raise refuse(str(error).splitlines()[0]) from None
     size = len(dataset.labels)
     given: tuple[Any, ...] = (evidence.dataset_fingerprint, evidence.labels, evidence.seed, evidence.tie)
