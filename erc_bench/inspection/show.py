@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -167,14 +168,12 @@ def build_showing(
         raise UsageError("two runs must have labelled the same utterances to be compared, got none that both labelled.")
     every = {found.id: _lines(found, mine, theirs) for found in dataset.test}
     lines = [line for dialogue_lines in every.values() for line in dialogue_lines]
+    choose = partial(_selected, compared=bool(other), errors=errors, label=label, whole=bool(dialogue))
     shown = []
     for name, dialogue_lines in every.items():
-        selected = [
-            _selected(line, compared=theirs is not None, errors=errors, label=label, whole=dialogue is not None)
-            for line in dialogue_lines
-        ]
+        selected = tuple(map(choose, dialogue_lines))
         if dialogue in (None, name) and any(line.selected for line in selected):
-            shown.append(ShownDialogue(name, tuple(selected)))
+            shown.append(ShownDialogue(name, selected))
     outcomes: Counter[str] = Counter(line.outcome for line in lines if line.outcome is not None)
     emotional: Counter[str | None] = Counter(line.outcome for line in lines if line.gold != dataset.labels.neutral)
     return Showing(

@@ -9,13 +9,13 @@ import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef
 
 from erc_bench.contract.domain import Dataset
-from erc_bench.errors import DataCorruptError, DataMissingError
+from erc_bench.errors import DataCorruptError
 from erc_bench.files import file_sha256
 from erc_bench.protocols.last_turn import LAST_TURN
 from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.utterance import UTTERANCE
-from erc_bench.records.groups import check_run, group_runs, titles
+from erc_bench.records.groups import group_runs
 from erc_bench.records.predictions import PREDICTIONS_FILE
 from erc_bench.records.record import find_runs, write_record
 
@@ -162,14 +162,6 @@ def test_rows_of_one_title_are_told_apart(tmp_path: Path, mini: Dataset, gold: G
     assert len(section.estimates) == 2
 
 
-def test_titles_are_shared_across_datasets_only(
-    tmp_path: Path, mini: Dataset, sample: Dataset, gold: Gold, write_run: WriteRun
-) -> None:
-    write_run(tmp_path, mini, gold(mini))
-    write_run(tmp_path, sample, gold(sample))
-    assert titles(group_runs(find_runs(tmp_path))) == ["echo", "echo"]
-
-
 def test_incomplete_runs_and_runs_with_a_withheld_label_are_no_rows(
     tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun
 ) -> None:
@@ -183,22 +175,6 @@ def test_run_on_other_data_is_refused(tmp_path: Path, mini: Dataset, gold: Gold,
     with pytest.raises(DataCorruptError, match="must have been made on mini with fingerprint") as caught:
         board(tmp_path, mini)
     assert str(run.folder) in str(caught.value)
-
-
-def test_altered_predictions_are_refused(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
-    run = write_run(tmp_path, mini, gold(mini))
-    path = run.folder / PREDICTIONS_FILE
-    path.write_bytes(path.read_bytes().replace(b'"no emotion"', b'"happiness"', 1))
-    with pytest.raises(DataCorruptError, match="it was altered") as caught:
-        check_run(run, mini)
-    assert str(path) in str(caught.value)
-
-
-def test_missing_predictions_are_refused(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
-    run = write_run(tmp_path, mini, gold(mini))
-    (run.folder / PREDICTIONS_FILE).unlink()
-    with pytest.raises(DataMissingError, match=r"must hold predictions\.jsonl"):
-        check_run(run, mini)
 
 
 @pytest.mark.data
