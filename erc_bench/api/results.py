@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,8 @@ def leaderboard(
 
     The columns are those of leaderboard.csv, then scores that only some protocols have. F1 and accuracy are percents, the
     MCC lies in -1..1, the rate of unusable answers in 0..1; `_low` and `_high` end 95% intervals. Rows with the evidence
-    `published` are copied from papers and have no rank.
+    `published` are copied from papers and have no rank. What cannot be read or scored is left out with a warning, unless
+    that leaves nothing.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def leaderboard(
         progress=progress,
     )
     for problem in found.problems:
-        raise problem
+        warnings.warn(str(problem), stacklevel=2)
     rows = [every_value(row) for row in all_rows(found.boards)]
     return pd.DataFrame(rows).astype({"seeds": "Int64", "parameters": "Int64"})
 

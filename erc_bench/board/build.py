@@ -93,15 +93,17 @@ def build_boards(
                 raise
             problems.append(error)
     boards = tuple(board for board in every if not board.is_empty)
-    if problems and not boards:
-        raise problems[0]
     if not boards:
-        raise DataMissingError(
-            f"{results} must hold a complete run{f' on {dataset}' if dataset else ''}"
-            f"{f' for the protocol {protocol}' if protocol else ''}, got none ({len(runs)} runs found). Make one, for "
-            f"example: erc-bench run --system tfidf-logreg --dataset {dataset or 'sample'}"
-        )
+        raise problems[0] if problems else _nothing(results, dataset, protocol, len(runs))
     return Boards(boards, tuple(run for run in runs if run.record.status != "complete"), tuple(problems))
+
+
+def _nothing(results: Path, dataset: str | None, protocol: str | None, runs: int) -> DataMissingError:
+    return DataMissingError(
+        f"{results} must hold a complete run{f' on {dataset}' if dataset else ''}"
+        f"{f' for the protocol {protocol}' if protocol else ''}, got none ({runs} runs found). Make one, for "
+        f"example: erc-bench run --system tfidf-logreg --dataset {dataset or 'sample'}"
+    )
 
 
 def _board(

@@ -9,7 +9,7 @@ import pytest
 
 import erc_bench
 from erc_bench import cli
-from erc_bench.errors import DataMissingError, UnknownNameError, UsageError
+from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.progress import default_progress
 from erc_bench.records.record import write_record
 
@@ -46,6 +46,17 @@ def test_a_board_can_be_ranked_by_another_metric(results: Path) -> None:
     assert list(scores) == sorted(scores, reverse=True)
     with pytest.raises(UnknownNameError, match="metric"):
         erc_bench.leaderboard(results, dataset="sample", rank_by="f1")
+
+
+def test_what_cannot_be_read_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    whole, broken = erc_bench.run("prior", dataset="sample", seeds=[0, 1], results_dir=tmp_path)
+    (broken.folder / "run.json").write_text("{")
+    with pytest.warns(UserWarning, match="seed-1"):
+        board = erc_bench.leaderboard(tmp_path)
+    assert list(board["seeds"].dropna().unique()) == [1]
+    (whole.folder / "run.json").write_text("{")
+    with pytest.raises(DataCorruptError):
+        erc_bench.leaderboard(tmp_path)
 
 
 def test_a_comparison_is_that_of_the_command_line(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
