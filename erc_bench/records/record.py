@@ -189,7 +189,7 @@ def read_record(folder: Path) -> RunRecord:
             f"schema_version of {path} must be at most {SCHEMA_VERSION}, got {version}: a newer erc-bench wrote it. Upgrade."
         )
     try:
-        return RunRecord.model_validate(content, strict=True)
+        return RunRecord.model_validate(_without_nan(content), strict=True)
     except ValidationError as error:
         problems = "; ".join(f"{_place(e['loc'])}: {e['msg']}" for e in error.errors()[:5])
         raise DataCorruptError(f"{path} must be a run record, got: {problems}. Restore it.") from None
