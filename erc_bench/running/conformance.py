@@ -3,7 +3,7 @@
 It runs on the embedded sample, so that a system is checked in seconds; `tests/running/test_conformance.py` runs it over
 every registered system, and anybody can run it in the tests of their own package:
 
-    @pytest.mark.parametrize("result", check_system(MySystem), ids=lambda result: result.name)
+    @pytest.mark.parametrize("result", erc_bench.check(MySystem), ids=lambda result: result.name)
     def test_contract(result): assert result.outcome != "failed", result.reason
 """
 

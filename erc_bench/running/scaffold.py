@@ -97,13 +97,13 @@ def first_word(text: str) -> str:
 _TEST = Template('''\
 """The contract of erc-bench, as a test of this package."""
 
+import erc_bench
 import pytest
 
-from erc_bench.running.conformance import check_system
 from $module import $class_name
 
 
-@pytest.mark.parametrize("result", check_system($class_name), ids=lambda result: result.name)
+@pytest.mark.parametrize("result", erc_bench.check($class_name), ids=lambda result: result.name)
 def test_contract(result):
     assert result.outcome != "failed", result.reason
 ''')

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import erc_bench
+from erc_bench import errors
+from erc_bench.cli import COMMANDS
+
 REPOSITORY = Path(__file__).parents[2]
 FLAGS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
 PAGES = sorted(path for path in REPOSITORY.glob("docs/*.md") if "\n>>> " in path.read_text("utf-8"))
@@ -49,3 +53,21 @@ def test_the_table_of_folders_is_what_they_say_of_themselves() -> None:
     for folder, question in rows[:-2]:
         said = ast.get_docstring(ast.parse((REPOSITORY / folder / "__init__.py").read_text("utf-8"))) or ""
         assert said.startswith(question)
+
+
+def test_the_readme_lists_every_command_and_every_exit_code() -> None:
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    table = text[text.index("## Commands") : text.index("## From Python")]
+    assert {line.split()[2].strip("`") for line in table.splitlines() if line.startswith("| `erc-bench")} == set(
+        COMMANDS
+    )
+    codes = {value.exit_code for value in vars(errors).values() if hasattr(value, "exit_code")}
+    assert {str(code) for code in codes} <= set(re.findall(r"\b\d+\b", table[table.index("Exit codes") :]))
+
+
+def test_python_md_lists_every_function() -> None:
+    table = (REPOSITORY / "docs" / "python.md").read_text("utf-8").split("## Data")[0]
+    functions = {name for name in erc_bench.__all__ if name.islower()} - {"option"}
+    assert (
+        set(re.findall(r"`(\w+)\(", "".join(line for line in table.splitlines() if line.startswith("|")))) == functions
+    )
