@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from erc_bench.cli import options
-from erc_bench.contract.config import describe
-from erc_bench.contract.registry import system_class, system_names, system_origin
 
 
 @click.group(
@@ -26,6 +22,11 @@ def systems() -> None:
 @options.as_json
 def list_systems(as_json: bool) -> None:
     """List all registered systems, built-in and installed by others."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from erc_bench.contract.registry import system_class, system_names, system_origin
+
     rows = []
     for name in system_names():
         info = system_class(name).info
@@ -44,6 +45,12 @@ def list_systems(as_json: bool) -> None:
 @options.as_json
 def show(name: str, as_json: bool) -> None:
     """Show one system: what it is, its reference, and every setting that --set can change."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from erc_bench.contract.config import describe
+    from erc_bench.contract.registry import system_class, system_origin
+
     system = system_class(name)
     info, fields = system.info, describe(system.Config)
     if as_json:
