@@ -37,7 +37,7 @@ def list_systems(as_json: bool) -> None:
     table = Table("name", "what it is", "context", "from", box=None, header_style="bold")
     for row in rows:
         table.add_row(*row.values())
-    Console().print(table)
+    Console(emoji=False, markup=False, highlight=False).print(table)
 
 
 @systems.command(epilog="\b\nExample:\n  erc-bench systems show minilm-classifier")
@@ -79,7 +79,7 @@ def show(name: str, as_json: bool) -> None:
         table.add_row(
             f.name, f.type, str(f.default).lower() if isinstance(f.default, bool) else str(f.default), f.description
         )
-    Console().print(table)
+    Console(emoji=False, markup=False, highlight=False).print(table)
 
 
 @systems.command(epilog="\b\nExample:\n  erc-bench systems check tfidf-logreg")
