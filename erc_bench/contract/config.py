@@ -14,8 +14,18 @@ from typing import Any
 from erc_bench.errors import ConfigError
 
 
-def option(default: Any, description: str, *, identity: bool = True, private: bool = False) -> Any:
+def option(
+    default: Any,
+    description: str,
+    *,
+    identity: bool = True,
+    private: bool = False,
+    before: Any = dataclasses.MISSING,
+) -> Any:
     """A field of a system's config.
+
+    A setting that is added to a system which has runs already says in `before` which value those runs amount to: the
+    identity leaves out that value, so that they keep theirs.
 
     With `identity=False` the setting says how to compute and not what (an address, a number of connections):
     runs that differ only in it are the same run. With `private=True` it may hold a password or say where things lie on
@@ -27,7 +37,12 @@ def option(default: Any, description: str, *, identity: bool = True, private: bo
     """
     return dataclasses.field(
         default=default,
-        metadata={"description": description, "identity": identity and not private, "private": private},
+        metadata={
+            "description": description,
+            "identity": identity and not private,
+            "private": private,
+            "before": before,
+        },
     )
 
 
@@ -152,7 +167,9 @@ def _file_digests(config: Any) -> dict[str, str]:
 def config_hash(config: Any, *, targets: str, withheld: str | None = None) -> str:
     """Twelve hex digits that name a configuration: its identity settings, what it labels and what it never saw."""
     values = as_json(config) | {name: f"sha256:{digest}" for name, digest in _file_digests(config).items()}
-    identity = {"config": {name: values[name] for name in _identity_fields(config)}, "targets": targets}
+    before = {f.name: f.metadata.get("before", dataclasses.MISSING) for f in dataclasses.fields(config)}
+    kept = [name for name in _identity_fields(config) if values[name] != before.get(name, dataclasses.MISSING)]
+    identity = {"config": {name: values[name] for name in kept}, "targets": targets}
     if withheld is not None:
         identity["withheld"] = withheld
     return hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError
 from erc_bench.records.predictions import predictions_path, predictions_sha256
-from erc_bench.records.record import Run, RunRecord
+from erc_bench.records.record import Run, RunRecord, run_title
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,32 @@ def group_runs(runs: Iterable[Run]) -> list[RunGroup]:
 
 
 def titles(groups: Sequence[RunGroup]) -> list[str]:
-    """One title a group, in order; groups of a dataset that would share one carry their configuration's hash."""
-    shared = Counter((group.record.dataset, group.record.title) for group in groups)
-    found = []
+    """One title a group, in order. Groups of a dataset that would share one also show the settings in which they differ.
+
+    A setting that is younger than a run stands in no title of that run. Where settings do not tell groups apart, the hash
+    of their configuration does.
+    """
+    alike: dict[tuple[str, str], list[RunGroup]] = {}
     for group in groups:
-        record = group.record
-        unique = shared[record.dataset, record.title] == 1
-        found.append(record.title if unique else f"{record.title} [{record.config_hash}]")
-    return found
+        alike.setdefault((group.record.dataset, group.record.title), []).append(group)
+    found = {(dataset, title): _told_apart(members) for (dataset, title), members in alike.items()}
+    return [found[group.record.dataset, group.record.title].pop(0) for group in groups]
+
+
+def _told_apart(groups: Sequence[RunGroup]) -> list[str]:
+    records = [group.record for group in groups]
+    names = dict.fromkeys(name for record in records for name in record.config)
+    values = {name: {json.dumps(record.config.get(name)) for record in records} for name in names}
+    differing = [name for name in names if len(values[name]) > 1]
+    shown = []
+    for record in records:
+        extra = {name: record.config[name] for name in differing if name in record.config}
+        shown.append(run_title(record.system, record.settings | extra, record.targets, record.withheld))
+    count = Counter(shown)
+    return [
+        name if count[name] == 1 else f"{name} [{record.config_hash}]"
+        for name, record in zip(shown, records, strict=True)
+    ]
 
 
 def named_groups(groups: Sequence[RunGroup]) -> list[NamedGroup]:

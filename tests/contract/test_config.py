@@ -58,6 +58,17 @@ def test_hash_depends_on_identity_only() -> None:
     assert config_hash(Config(), targets="last") != plain
 
 
+def test_a_setting_added_later_keeps_the_identity_of_runs_made_before() -> None:
+    @dataclass(frozen=True)
+    class Grown(Config):
+        precision: str = option("bf16", "how numbers are computed", before="float32")
+
+    before = config_hash(Config(epochs=6), targets="all")
+    assert config_hash(Grown(epochs=6, precision="float32"), targets="all") == before
+    assert config_hash(Grown(epochs=6), targets="all") != before
+    assert changed_settings(Grown(precision="float32")) == {"precision": "float32"}
+
+
 def test_changed_settings_leave_out_defaults_and_addresses() -> None:
     assert changed_settings(Config(epochs=7, endpoint="http://host", vectors=Path("x"))) == {
         "epochs": 7,

@@ -63,6 +63,26 @@ def test_a_title_that_two_configurations_have_carries_the_hash(
     assert titles(group_runs(find_runs(tmp_path))) == ["echo [aaaaaaaaaaaa]", "echo [bbbbbbbbbbbb]"]
 
 
+def test_groups_of_one_title_show_the_settings_that_tell_them_apart(
+    tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun
+) -> None:
+    configs: list[dict[str, object]] = [
+        {"epochs": 5},
+        {"epochs": 5, "precision": "bf16"},
+        {"epochs": 6, "precision": "bf16"},
+    ]
+    for digit, config in zip("abc", configs, strict=True):
+        write_run(tmp_path, mini, gold(mini), config_hash=digit * 12, config=config)
+    assert titles(group_runs(find_runs(tmp_path))) == [
+        "echo (epochs=5)",
+        "echo (epochs=5, precision=bf16)",
+        "echo (epochs=6, precision=bf16)",
+    ]
+    for run in list(find_runs(tmp_path))[2:]:
+        (run.folder / "run.json").unlink()
+    assert titles(group_runs(find_runs(tmp_path))) == ["echo", "echo (precision=bf16)"]
+
+
 def test_a_run_on_other_data_is_refused(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
     run = write_run(tmp_path, mini, gold(mini), dataset_fingerprint="0" * 64)
     with pytest.raises(DataCorruptError, match="must have been made on mini with fingerprint"):
