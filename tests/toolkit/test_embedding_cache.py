@@ -93,7 +93,7 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(tmp_path: Path)
 def test_a_kill_between_shards_keeps_the_whole_ones(tmp_path: Path) -> None:
     script = f"""
 import os, signal, pathlib, numpy as np
-from erc_bench.embedding_cache import EmbeddingCache
+from erc_bench.toolkit.embedding_cache import EmbeddingCache
 from erc_bench.progress import SilentProgress
 cache = EmbeddingCache(pathlib.Path({str(tmp_path)!r}), 2)
 with cache.filling(SilentProgress()):
@@ -112,7 +112,7 @@ with cache.filling(SilentProgress()):
 def test_filling_waits_for_another_process_and_reads_what_it_wrote(tmp_path: Path) -> None:
     script = f"""
 import pathlib, sys, numpy as np
-from erc_bench.embedding_cache import EmbeddingCache
+from erc_bench.toolkit.embedding_cache import EmbeddingCache
 from erc_bench.progress import SilentProgress
 cache = EmbeddingCache(pathlib.Path({str(tmp_path)!r}), 2)
 with cache.filling(SilentProgress()):
