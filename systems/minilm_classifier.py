@@ -56,24 +56,24 @@ class MinilmClassifierConfig:
     labels: Literal["all", "emotions"] = option(
         "all", "what is learned and answered: all labels, or the emotions alone as in the paper's Table 4"
     )
-    sampler_power: float = option(0.25, "utterances are sampled by label frequency ** -power (1: balanced batches)")
-    weight_power: float = option(0.25, "class weights of the cross-entropy are label frequency ** -power")
-    epochs: int = option(10, "passes of the head over as many utterances as the training split has")
-    batch_size: int = option(256, "utterances in a batch of the head")
-    learning_rate: float = option(1e-3, "highest learning rate of the head")
-    hidden: int = option(1024, "width of the head's hidden layer")
-    dropout: float = option(0.5, "dropout in the head")
-    steps: int = option(1200, "batches of fine-tuning")
-    fine_tune_batch_size: int = option(32, "utterances in a batch of fine-tuning")
-    fine_tune_rate: float = option(1e-4, "highest learning rate of fine-tuning")
-    max_length: int = option(64, "tokens of an utterance that fine-tuning reads")
+    sampler_power: float = option(
+        0.25, "utterances are sampled by label frequency ** -power (1: balanced batches)", at_least=0, at_most=4
+    )
+    weight_power: float = option(
+        0.25, "class weights of the cross-entropy are label frequency ** -power", at_least=0, at_most=4
+    )
+    epochs: int = option(
+        10, "passes of the head over as many utterances as the training split has", at_least=1, at_most=10_000
+    )
+    batch_size: int = option(256, "utterances in a batch of the head", at_least=1, at_most=1_000_000)
+    learning_rate: float = option(1e-3, "highest learning rate of the head", above=0, at_most=1)
+    hidden: int = option(1024, "width of the head's hidden layer", at_least=1, at_most=65_536)
+    dropout: float = option(0.5, "dropout in the head", at_least=0, below=1)
+    steps: int = option(1200, "batches of fine-tuning", at_least=1, at_most=1_000_000)
+    fine_tune_batch_size: int = option(32, "utterances in a batch of fine-tuning", at_least=1, at_most=65_536)
+    fine_tune_rate: float = option(1e-4, "highest learning rate of fine-tuning", above=0, at_most=1)
+    max_length: int = option(64, "tokens of an utterance that fine-tuning reads", at_least=3, at_most=65_536)
     decision: Decision = option("calibrated", DECISION)
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.hidden, self.steps, self.fine_tune_batch_size) < 1:
-            raise ValueError("epochs, batch_size, hidden, steps and fine_tune_batch_size must be 1 or more")
-        if self.max_length < 3 or not 0 <= self.dropout < 1:
-            raise ValueError("max_length must be 3 or more, dropout in [0, 1)")
 
 
 class MinilmClassifier(System[MinilmClassifierConfig]):

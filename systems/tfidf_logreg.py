@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Prediction, Report, System, SystemInfo
-from erc_bench.errors import SystemFailedError
+from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.toolkit.training import (
     DECISION,
@@ -35,16 +35,14 @@ NGRAMS_FILE = "ngrams.json"
 class TfidfLogregConfig:
     """Settings of `tfidf-logreg`."""
 
-    c: float = option(3.0, "inverse strength of the L2 penalty of the logistic regression")
-    ngrams: int = option(2, "longest word n-gram")
-    min_count: int = option(2, "fewest training utterances an n-gram occurs in")
-    weight_power: float = option(0.5, "class weights are label frequency ** -power (0: none, 1: inverse frequency)")
+    c: float = option(3.0, "inverse strength of the L2 penalty of the logistic regression", at_least=1e-6, at_most=1e6)
+    ngrams: int = option(2, "longest word n-gram", at_least=1, at_most=10)
+    min_count: int = option(2, "fewest training utterances an n-gram occurs in", at_least=1, at_most=1_000_000)
+    weight_power: float = option(
+        0.5, "class weights are label frequency ** -power (0: none, 1: inverse frequency)", at_least=0, at_most=4
+    )
     decision: Decision = option("calibrated", DECISION)
-    max_iter: int = option(200, "most iterations of the solver")
-
-    def __post_init__(self) -> None:
-        if self.c <= 0 or self.ngrams < 1 or self.min_count < 1 or self.max_iter < 1:
-            raise ValueError("c, ngrams, min_count and max_iter must be positive")
+    max_iter: int = option(200, "most iterations of the solver", at_least=1, at_most=100_000)
 
 
 class TfidfLogreg(System[TfidfLogregConfig]):
@@ -78,7 +76,7 @@ class TfidfLogreg(System[TfidfLogregConfig]):
             )
         with progress.task("Training", total=2, unit="steps") as task:
             self._vectorizer = self._new_vectorizer()
-            features = self._vectorizer.fit_transform(texts)
+            features = self._features(texts)
             task.advance()
             model = LogisticRegression(
                 C=self.config.c,
@@ -100,6 +98,16 @@ class TfidfLogreg(System[TfidfLogregConfig]):
         texts, gold = labelled_texts(validation, self.labels)
         if texts:
             self._offset, _ = calibrate(self._logits(texts), gold, self.labels.neutral_index, self.config.decision)
+
+    def _features(self, texts: Sequence[str]) -> Any:
+        """The weights of the training utterances' n-grams; sparse float64 (utterances, n-grams)."""
+        try:
+            return self._vectorizer.fit_transform(texts)
+        except ValueError:  # scikit-learn's way to say that no n-gram is left
+            raise ConfigError(
+                f"min_count must leave an n-gram of the {len(texts)} training utterances, got {self.config.min_count}: none "
+                "occurs in so many. Choose a smaller one."
+            ) from None
 
     def _new_vectorizer(self, vocabulary: list[str] | None = None) -> Any:
         from sklearn.feature_extraction.text import TfidfVectorizer

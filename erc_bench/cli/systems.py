@@ -62,7 +62,14 @@ def show(name: str, as_json: bool) -> None:
             "licence": info.licence,
             "from": system_origin(name),
             "settings": [
-                {"name": f.name, "type": f.type, "default": f.default, "description": f.description} for f in fields
+                {
+                    "name": f.name,
+                    "type": f.type,
+                    "default": f.default,
+                    "limits": str(f.limits),
+                    "description": f.description,
+                }
+                for f in fields
             ],
         }
         click.echo(json.dumps(content, indent=2, default=str))
@@ -77,7 +84,10 @@ def show(name: str, as_json: bool) -> None:
     table = Table("setting", "type", "default", "description", box=None, header_style="bold")
     for f in fields:
         table.add_row(
-            f.name, f.type, str(f.default).lower() if isinstance(f.default, bool) else str(f.default), f.description
+            f.name,
+            f"{f.type} in {f.limits}" if str(f.limits) else f.type,
+            str(f.default).lower() if isinstance(f.default, bool) else str(f.default),
+            f.description,
         )
     Console(emoji=False, markup=False, highlight=False).print(table)
 

@@ -6,12 +6,15 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from erc_bench.errors import ConfigError
+
+MAX_SHOWN = 80
 
 
 def option(
@@ -21,8 +24,15 @@ def option(
     identity: bool = True,
     private: bool = False,
     before: Any = dataclasses.MISSING,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
 ) -> Any:
     """A field of a system's config.
+
+    A number says which values make sense: `above` or `at_least` this, `below` or `at_most` that. Nothing else is
+    accepted; nan and infinity never are.
 
     A setting that is added to a system which has runs already says in `before` which value those runs amount to: the
     identity leaves out that value, so that they keep theirs.
@@ -42,8 +52,49 @@ def option(
             "identity": identity and not private,
             "private": private,
             "before": before,
+            "limits": Limits(above, at_least, below, at_most),
         },
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """The numbers that a setting may be: finite ones between two ends, each given at most one way."""
+
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+    def hold(self, value: float) -> bool:
+        """Whether a number is among them."""
+        return (
+            math.isfinite(value)
+            and (self.above is None or value > self.above)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.below is None or value < self.below)
+            and (self.at_most is None or value <= self.at_most)
+        )
+
+    def __str__(self) -> str:
+        """As an interval: `(0, 1]` is above 0 and at most 1. Empty where there are no limits."""
+        if self == Limits():
+            return ""
+        low = (
+            "(-∞"
+            if self.above is self.at_least is None
+            else f"({self.above:g}"
+            if self.above is not None
+            else f"[{self.at_least:g}"
+        )
+        high = (
+            "∞)"
+            if self.below is self.at_most is None
+            else f"{self.below:g})"
+            if self.below is not None
+            else f"{self.at_most:g}]"
+        )
+        return f"{low}, {high}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,6 +105,7 @@ class FieldInfo:
     type: str
     default: Any
     description: str
+    limits: Limits = Limits()
 
 
 def _type_name(annotation: Any) -> str:
@@ -66,9 +118,14 @@ def describe(config_class: type[Any]) -> list[FieldInfo]:
     """The settings of a config class, in order."""
     hints = typing.get_type_hints(config_class)
     return [
-        FieldInfo(f.name, _type_name(hints[f.name]), f.default, f.metadata.get("description", ""))
+        FieldInfo(f.name, _type_name(hints[f.name]), f.default, f.metadata.get("description", ""), _limits(f))
         for f in dataclasses.fields(config_class)
     ]
+
+
+def _limits(field: dataclasses.Field[Any]) -> Limits:
+    limits: Limits = field.metadata.get("limits", Limits())
+    return limits
 
 
 def parse_settings(config_class: type[Any], settings: Sequence[str], *, owner: str) -> Any:
@@ -77,41 +134,51 @@ def parse_settings(config_class: type[Any], settings: Sequence[str], *, owner: s
     Raises
     ------
     ConfigError
-        A setting without `=`, an unknown field (the nearest name is given), or a value of the wrong type.
+        A setting without `=`, a field that stands twice, or what `build_config` refuses.
     """
     return build_config(config_class, split_settings(settings), owner=owner)
 
 
 def split_settings(settings: Sequence[str]) -> dict[str, str]:
-    """`field=value` strings by field; of several for one field, the last.
+    """`field=value` strings by field.
 
     Raises
     ------
     ConfigError
-        A setting without `=`.
+        A setting without `=`, or a field that stands twice.
     """
     values: dict[str, str] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise ConfigError(f"--set must be field=value, got {setting!r}.")
+            raise ConfigError(f"--set must be field=value, got {_short(setting)}.")
+        if name.strip() in values:
+            raise ConfigError(f"--set must give a field once, got {_short(name.strip())} twice.")
         values[name.strip()] = value
     return values
 
 
 def build_config(config_class: type[Any], values: Mapping[str, Any], *, owner: str) -> Any:
-    """Build a config from a mapping of field names to values (strings are converted to the field's type)."""
+    """Build a config from a mapping of field names to values (strings are converted to the field's type).
+
+    Raises
+    ------
+    ConfigError
+        An unknown field, a value of the wrong type, a number outside its limits or that is not finite, or values that do
+        not fit together.
+    """
     from pydantic import TypeAdapter, ValidationError
 
     hints = typing.get_type_hints(config_class)
-    known = [f.name for f in dataclasses.fields(config_class)]
+    limits = {f.name: _limits(f) for f in dataclasses.fields(config_class)}
+    known = [*limits]
     converted: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
             nearest = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
             fields = ", ".join(known) or "none"
-            raise ConfigError(f"a setting of {owner} must be one of: {fields}; got {name!r}.{hint}")
+            raise ConfigError(f"a setting of {owner} must be one of: {fields}; got {_short(name)}.{hint}")
         if isinstance(value, str) and value.lower() == "none" and type(None) in typing.get_args(hints[name]):
             converted[name] = None
             continue
@@ -120,12 +187,31 @@ def build_config(config_class: type[Any], values: Mapping[str, Any], *, owner: s
         except ValidationError as error:
             why = error.errors()[0]["msg"]
             raise ConfigError(
-                f"the setting {name} of {owner} must be {_type_name(hints[name])}, got {value!r} ({why})."
+                f"the setting {name} of {owner} must be {_type_name(hints[name])}, got {_short(value)} ({why})."
             ) from None
+        if _is_number(converted[name]) and not limits[name].hold(converted[name]):
+            which = f"in {limits[name]}" if str(limits[name]) else "that is finite"
+            raise ConfigError(
+                f"the setting {name} of {owner} must be a number {which}, got {_number(value)}. `erc-bench systems show "
+                f"{owner}` lists what each setting may be."
+            )
     try:
         return config_class(**converted)
     except ValueError as error:  # a config's own __post_init__ found an impossible combination
         raise ConfigError(f"the settings of {owner} do not fit together: {error}") from None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> str:
+    return _short(value).strip("'")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def as_json(config: Any) -> dict[str, Any]:

@@ -49,31 +49,36 @@ class DialogueEncoderConfig:
 
     encoder: str = option("minilm", "pretrained transformer: minilm, mpnet, roberta, a Hugging Face id or a folder")
     context: Context = option("dialogue", "what an utterance's tokens attend to: utterance, past or dialogue")
-    epochs: int = option(2, "passes over the training split")
-    learning_rate: float = option(2e-4, "highest learning rate: a linear warm-up, then a cosine to 0")
-    weight_power: float = option(0.25, "class weights of the cross-entropy are label frequency ** -power")
-    batch_tokens: int = option(2048, "tokens of a batch at most, padding included")
-    accumulate: int = option(1, "batches whose gradients are added before a step")
+    epochs: int = option(2, "passes over the training split", at_least=1, at_most=10_000)
+    learning_rate: float = option(
+        2e-4, "highest learning rate: a linear warm-up, then a cosine to 0", above=0, at_most=1
+    )
+    weight_power: float = option(
+        0.25, "class weights of the cross-entropy are label frequency ** -power", at_least=0, at_most=4
+    )
+    batch_tokens: int = option(2048, "tokens of a batch at most, padding included", at_least=1, at_most=1_000_000)
+    accumulate: int = option(1, "batches whose gradients are added before a step", at_least=1, at_most=65_536)
     checkpointing: bool = option(False, "compute activations twice to save memory", identity=False)
-    limit: int = option(500, "tokens of a sequence at most; longer dialogues are cut at utterances")
-    overlap: int = option(100, "tokens of earlier utterances that open the next sequence of a dialogue, at most")
-    dropout: float = option(0.1, "dropout before the linear layer")
-    weight_decay: float = option(0.01, "weight decay of AdamW")
-    warm_up: float = option(0.1, "share of the steps in which the rate rises")
+    limit: int = option(
+        500, "tokens of a sequence at most; longer dialogues are cut at utterances", at_least=8, at_most=65_536
+    )
+    overlap: int = option(
+        100,
+        "tokens of earlier utterances that open the next sequence of a dialogue, at most",
+        at_least=0,
+        at_most=65_536,
+    )
+    dropout: float = option(0.1, "dropout before the linear layer", at_least=0, below=1)
+    weight_decay: float = option(0.01, "weight decay of AdamW", at_least=0, at_most=1)
+    warm_up: float = option(0.1, "share of the steps in which the rate rises", above=0, below=1)
     precision: Literal["bf16", "float32"] = option(
         "bf16", "numbers of training's matrix products; predictions are float32"
     )
     decision: Decision = option("calibrated", DECISION)
 
     def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_tokens, self.accumulate) < 1:
-            raise ValueError("epochs, batch_tokens and accumulate must be 1 or more")
-        if not 0 <= self.overlap <= self.limit - 8:
-            raise ValueError("overlap must be 0 or more and at least 8 below limit")
-        if not (0 <= self.dropout < 1 and 0 < self.warm_up < 1):
-            raise ValueError("dropout must be in [0, 1), warm_up between 0 and 1")
-        if not (0 < self.learning_rate <= 1 and 0 <= self.weight_decay <= 1 and 0 <= self.weight_power <= 4):
-            raise ValueError("learning_rate must be in (0, 1], weight_decay in [0, 1], weight_power in [0, 4]")
+        if self.overlap > self.limit - 8:
+            raise ValueError(f"overlap must be at least 8 below limit={self.limit}, got {self.overlap}")
 
 
 class DialogueEncoder(System[DialogueEncoderConfig]):

@@ -55,18 +55,22 @@ class IsolatedConfig:
     """Settings of `isolated-linear` and `isolated-lstm`."""
 
     vectors: Path | None = option(None, "FastText vectors, a .vec or .bin file; none: trained on the training split")
-    hidden: int = option(128, "Width of the hidden layers and of the embedding")
-    epochs: int = option(10, "At most so many epochs; training stops when the validation triplets stop improving")
-    epoch_utterances: int = option(
-        20_000, "Utterances drawn in an epoch, all labels equally often; at most as many as there are"
+    hidden: int = option(128, "Width of the hidden layers and of the embedding", at_least=1, at_most=65_536)
+    epochs: int = option(
+        10,
+        "At most so many epochs; training stops when the validation triplets stop improving",
+        at_least=1,
+        at_most=10_000,
     )
-    batch: int = option(126, "Utterances in a batch; all triplets that they form are used")
-    learning_rate: float = option(5e-4, "Learning rate of Adam")
-    margin: float = option(1.0, "Margin of the triplet loss")
-
-    def __post_init__(self) -> None:
-        if min(self.hidden, self.epochs, self.epoch_utterances) < 1 or self.batch < 2:
-            raise ValueError("hidden, epochs and epoch_utterances must be at least 1, and batch at least 2")
+    epoch_utterances: int = option(
+        20_000,
+        "Utterances drawn in an epoch, all labels equally often; at most as many as there are",
+        at_least=1,
+        at_most=100_000_000,
+    )
+    batch: int = option(126, "Utterances in a batch; all triplets that they form are used", at_least=2, at_most=65_536)
+    learning_rate: float = option(5e-4, "Learning rate of Adam", above=0, at_most=1)
+    margin: float = option(1.0, "Margin of the triplet loss", above=0, at_most=100)
 
     def file_digests(self) -> dict[str, str]:
         """SHA-256 of the file of word vectors, if one is given: other vectors are another run.
@@ -83,7 +87,7 @@ class IsolatedConfig:
 class IsolatedLstmConfig(IsolatedConfig):
     """Settings of `isolated-lstm`: a narrower network, since five layers are deep."""
 
-    hidden: int = option(64, "Width of the hidden layers and of the embedding")
+    hidden: int = option(64, "Width of the hidden layers and of the embedding", at_least=1, at_most=65_536)
 
 
 class _Isolated(System[IsolatedConfig]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,15 +23,21 @@ class LLMConfig:
     )
     context: Literal["past", "dialogue"] = option("dialogue", "show the dialogue up to the target, or all of it")
     chat: bool = option(True, "use the model's chat template; false sends the prompt as raw text")
-    examples: int = option(0, "labelled utterances of the training split shown before the question, seeded")
+    examples: int = option(
+        0, "labelled utterances of the training split shown before the question, seeded", at_least=0, at_most=10_000
+    )
     parser: Literal["rules", "released"] = option(
         "rules", "how free text becomes a label: our rules, or that of the paper's code, which reads prompt and answer"
     )
-    samples: int = option(1, "generate: answers a target; of several the most frequent label counts")
-    temperature: float = option(1.0, "generate: 0 is greedy")
-    top_k: int = option(10, "generate: sample among the k likeliest tokens; 0 is all")
-    top_p: float = option(1.0, "generate: sample among the likeliest tokens of this total probability")
-    max_tokens: int = option(128, "generate: longest answer, in tokens")
+    samples: int = option(
+        1, "generate: answers a target; of several the most frequent label counts", at_least=1, at_most=1000
+    )
+    temperature: float = option(1.0, "generate: 0 is greedy", at_least=0, at_most=100)
+    top_k: int = option(10, "generate: sample among the k likeliest tokens; 0 is all", at_least=0, at_most=1_000_000)
+    top_p: float = option(
+        1.0, "generate: sample among the likeliest tokens of this total probability", above=0, at_most=1
+    )
+    max_tokens: int = option(128, "generate: longest answer, in tokens", at_least=1, at_most=1_000_000)
     rank_by: Literal["sum", "mean"] = option("sum", "rank: total log-probability of a label's tokens, or their mean")
     endpoint: str | None = option(
         None, "address of a running server, several separated by commas; none starts one", private=True
@@ -44,43 +49,37 @@ class LLMConfig:
         None, "command of the server to start; default: ERC_BENCH_VLLM, else `vllm serve`", private=True
     )
     server_args: str = option("", "arguments added to the server's command", private=True)
-    tensor_parallel: int = option(1, "GPUs that the started server spreads the model over", identity=False)
-    max_model_len: int | None = option(
-        None, "longest prompt and answer of the started server, in tokens", identity=False
+    tensor_parallel: int = option(
+        1, "GPUs that the started server spreads the model over", identity=False, at_least=1, at_most=4096
     )
-    port: int = option(0, "port of the started server; 0 takes a free one", identity=False)
-    server_timeout: float = option(1800.0, "seconds a server may take to start or to come back", identity=False)
-    restarts: int = option(3, "how often a started server that died is started again", identity=False)
-    concurrency: int = option(64, "targets asked at a time, for each endpoint", identity=False)
-    timeout: float = option(300.0, "seconds a request may take", identity=False)
-    retries: int = option(4, "retries of a failed request, with exponential backoff", identity=False)
+    max_model_len: int | None = option(
+        None,
+        "longest prompt and answer of the started server, in tokens",
+        identity=False,
+        at_least=1,
+        at_most=100_000_000,
+    )
+    port: int = option(0, "port of the started server; 0 takes a free one", identity=False, at_least=0, at_most=65_535)
+    server_timeout: float = option(
+        1800.0, "seconds a server may take to start or to come back", identity=False, above=0, at_most=1_000_000
+    )
+    restarts: int = option(
+        3, "how often a started server that died is started again", identity=False, at_least=0, at_most=1000
+    )
+    concurrency: int = option(
+        64, "targets asked at a time, for each endpoint", identity=False, at_least=1, at_most=10_000
+    )
+    timeout: float = option(300.0, "seconds a request may take", identity=False, above=0, at_most=1_000_000)
+    retries: int = option(
+        4, "retries of a failed request, with exponential backoff", identity=False, at_least=0, at_most=1000
+    )
     send_seed: bool = option(True, "send a sampling seed with each request", identity=False)
     price_in: float | None = option(
-        None, "price of a million prompt tokens, for the cost in the record", identity=False
+        None, "price of a million prompt tokens, for the cost in the record", identity=False, at_least=0, at_most=1e9
     )
-    price_out: float | None = option(None, "price of a million answer tokens", identity=False)
+    price_out: float | None = option(None, "price of a million answer tokens", identity=False, at_least=0, at_most=1e9)
 
     def __post_init__(self) -> None:
-        for name in ("samples", "max_tokens", "concurrency", "tensor_parallel"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("examples", "top_k", "retries", "restarts", "port"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("timeout", "server_timeout"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be a number of seconds above 0, got {getattr(self, name)}")
-        for name in ("price_in", "price_out"):
-            if (price := getattr(self, name)) is not None and not 0 <= price < math.inf:
-                raise ValueError(f"{name} must be a price of 0 or more, got {price}")
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature must be a number of 0 or more, got {self.temperature}")
-        if self.max_model_len is not None and self.max_model_len < 1:
-            raise ValueError(f"max_model_len must be at least 1, got {self.max_model_len}")
-        if self.port > 65535:
-            raise ValueError(f"port must be at most 65535, got {self.port}")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must be above 0 and at most 1, got {self.top_p}")
         if self.samples > 1 and (self.mode != "generate" or self.temperature == 0):
             raise ValueError(
                 f"samples must be 1 where answers do not vary (mode={self.mode}, temperature={self.temperature:g})"
@@ -152,7 +151,11 @@ class SmolLM2Config(LlamaConfig):
     model: str = option(
         "HuggingFaceTB/SmolLM2-135M-Instruct", "hub id or folder of the model, or its name at an endpoint"
     )
-    max_tokens: int = option(32, "generate: longest answer, in tokens")
+    max_tokens: int = option(32, "generate: longest answer, in tokens", at_least=1, at_most=1_000_000)
     max_model_len: int | None = option(
-        4096, "longest prompt and answer of the started server, in tokens", identity=False
+        4096,
+        "longest prompt and answer of the started server, in tokens",
+        identity=False,
+        at_least=1,
+        at_most=100_000_000,
     )

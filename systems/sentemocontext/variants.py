@@ -24,7 +24,7 @@ class RobertaConfig(SentEmoContextConfig):
     """Settings of `sentemocontext-roberta`."""
 
     encoder: str = option("roberta", ENCODER)
-    heads: int = option(8, "attention heads; they must divide the encoder's 1024 components")
+    heads: int = option(8, "attention heads; they must divide the encoder's 1024 components", at_least=1, at_most=1024)
 
 
 class SentEmoContextMpnet(SentEmoContext):

@@ -7,18 +7,28 @@ from typing import Literal
 
 import pytest
 
-from erc_bench.contract.config import as_json, changed_settings, config_hash, describe, option, parse_settings, recorded
+from erc_bench.contract.config import (
+    Limits,
+    as_json,
+    changed_settings,
+    config_hash,
+    describe,
+    option,
+    parse_settings,
+    recorded,
+)
 from erc_bench.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Config:
-    epochs: int = option(5, "passes over the training split")
-    rate: float = option(1e-3, "learning rate")
+    epochs: int = option(5, "passes over the training split", at_least=1, below=100)
+    rate: float = option(1e-3, "learning rate", above=0, at_most=1)
     tune: bool = option(False, "train the encoder too")
     mode: Literal["random", "hard"] = option("random", "triplets")
     vectors: Path | None = option(None, "word vectors")
     endpoint: str | None = option(None, "a running server", identity=False)
+    seconds: float | None = option(None, "patience", identity=False)
 
     def __post_init__(self) -> None:
         if self.mode == "hard" and self.epochs == 1:
@@ -36,14 +46,30 @@ def test_values_take_the_type_of_their_field() -> None:
     [
         ("epoch=3", "got 'epoch'. Did you mean 'epochs'"),
         ("epochs", "--set must be field=value, got 'epochs'"),
+        (["epochs=3", "epochs=4"], "--set must give a field once, got 'epochs' twice"),
         ("epochs=many", "the setting epochs of toy must be int, got 'many'"),
         ("mode=soft", "must be random|hard, got 'soft'"),
+        ("epochs=0", "the setting epochs of toy must be a number in [1, 100), got 0. `erc-bench systems show toy`"),
+        ("epochs=100", "must be a number in [1, 100), got 100"),
+        ("rate=0", "must be a number in (0, 1], got 0"),
+        ("rate=1.1", "must be a number in (0, 1], got 1.1"),
+        ("rate=nan", "must be a number in (0, 1], got nan"),
+        ("seconds=-inf", "must be a number that is finite, got -inf"),
+        (f"epochs={'9' * 5000}", "must be int, got '99999999"),
     ],
 )
-def test_bad_settings_say_what_was_expected(setting: str, message: str) -> None:
+def test_bad_settings_say_what_was_expected(setting: str | list[str], message: str) -> None:
+    settings = [setting] if isinstance(setting, str) else setting
     with pytest.raises(ConfigError) as caught:
-        parse_settings(Config, [setting], owner="toy")
+        parse_settings(Config, settings, owner="toy")
     assert message in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_limits_hold_their_closed_ends() -> None:
+    assert parse_settings(Config, ["epochs=1", "rate=1"], owner="toy").rate == 1
+    assert [str(field.limits) for field in describe(Config)[:3]] == ["[1, 100)", "(0, 1]", ""]
+    assert (str(Limits(above=0)), str(Limits(at_most=2))) == ("(0, ∞)", "(-∞, 2]")
 
 
 def test_settings_that_do_not_fit_together_are_refused() -> None:

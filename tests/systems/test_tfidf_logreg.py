@@ -9,7 +9,7 @@ import pytest
 
 from erc_bench.contract.domain import Dataset, Dialogue, Target
 from erc_bench.contract.system import Prediction
-from erc_bench.errors import SystemFailedError
+from erc_bench.errors import ConfigError, SystemFailedError
 from erc_bench.progress import SilentProgress
 from erc_bench.systems.tfidf_logreg import TfidfLogreg, TfidfLogregConfig
 
@@ -100,7 +100,7 @@ def test_a_solver_that_stops_early_is_no_warning(sample: Dataset) -> None:
     assert made.report().measurements["converged"] is False
 
 
-@pytest.mark.parametrize("setting", [{"c": 0.0}, {"ngrams": 0}, {"max_iter": 0}])
-def test_impossible_settings_are_refused(setting: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be positive"):
-        TfidfLogregConfig(**setting)
+def test_a_count_that_leaves_no_ngram_is_refused(sample: Dataset) -> None:
+    made = TfidfLogreg(TfidfLogregConfig(min_count=100_000), labels=sample.labels)
+    with pytest.raises(ConfigError, match="min_count must leave an n-gram of the 697 training utterances, got 100000"):
+        made.fit(sample.train, sample.validation, seed=0, progress=SILENT)

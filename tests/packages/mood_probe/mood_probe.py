@@ -31,15 +31,13 @@ class ProbeConfig:
     """Settings of `mood-probe`."""
 
     encoder: str = option("minilm", "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder")
-    epochs: int = option(20, "times that every training utterance is seen")
-    batch: int = option(64, "utterances in a batch")
-    learning_rate: float = option(0.01, "highest learning rate")
-    weight_power: float = option(0.5, "class weights are label frequency ** -power (0: none, 1: inverse frequency)")
+    epochs: int = option(20, "times that every training utterance is seen", at_least=1, at_most=10_000)
+    batch: int = option(64, "utterances in a batch", at_least=1, at_most=65_536)
+    learning_rate: float = option(0.01, "highest learning rate", above=0, at_most=1)
+    weight_power: float = option(
+        0.5, "class weights are label frequency ** -power (0: none, 1: inverse frequency)", at_least=0, at_most=4
+    )
     decision: Decision = option("calibrated", DECISION)
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.batch) < 1 or self.learning_rate <= 0:
-            raise ValueError("epochs and batch must be at least 1, and learning_rate positive")
 
 
 class MoodProbe(System[ProbeConfig]):

@@ -201,8 +201,3 @@ def test_a_withheld_label_is_never_predicted(sample: Dataset, cache: Path) -> No
 def test_without_validation_it_still_trains(sample: Dataset, cache: Path) -> None:
     system = fitted(replace(sample, validation=()), cache)
     assert "nearest class mean" in system.report().notes[1]
-
-
-def test_impossible_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        IsolatedConfig(hidden=0)
