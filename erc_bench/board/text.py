@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from erc_bench.board.model import Board
+from erc_bench.board.published import CHECKED
 from erc_bench.board.words import MISSING, count_text, duration_text
 from erc_bench.protocols.rows import Column, Row, Score, Section
 from erc_bench.protocols.subsets import ALL, SUBSETS
 from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
-from erc_bench.scoring.catalogue import UNUSABLE_RATE, headline
+from erc_bench.scoring.catalogue import UNUSABLE_RATE, headline, over_all_labels
 from erc_bench.scoring.metric import PERCENT, Metric
 from erc_bench.scoring.significance import ALPHA
 
@@ -78,12 +79,13 @@ def _ranked_table(board: Board, protocol: str) -> TextTable:
     """Each row with its score on the other subsets beside the full one."""
     others = [subset for subset in SUBSETS if subset != ALL.name and board.section(protocol, subset)]
     beside = [{row.title: row for row in board.rows(protocol, subset)} for subset in others]
-    metrics = headline(board.ranking)
+    metrics, further = headline(board.ranking), over_all_labels(board.ranking)
     columns = (
         ("rank", True),
         ("system", False),
         *((f"{metric.words}{INTERVAL}", True) for metric in metrics),
         *((f"{subset} {board.ranking.words}{INTERVAL}", True) for subset in others),
+        *((metric.words, True) for metric in further),
         ("unusable", True),
         ("seeds", True),
         ("context", False),
@@ -92,11 +94,15 @@ def _ranked_table(board: Board, protocol: str) -> TextTable:
         ("utt/s", True),
         ("evidence", False),
     )
-    rows = [_measured(row, [other.get(row.title) for other in beside], metrics) for row in board.rows(protocol)]
+    rows = [
+        _measured(row, [other.get(row.title) for other in beside], metrics, further) for row in board.rows(protocol)
+    ]
     return TextTable(tuple(name for name, _ in columns), tuple(right for _, right in columns), tuple(rows))
 
 
-def _measured(row: Row, beside: Sequence[Row | None], metrics: Sequence[Metric]) -> tuple[str, ...]:
+def _measured(
+    row: Row, beside: Sequence[Row | None], metrics: Sequence[Metric], further: Sequence[Metric]
+) -> tuple[str, ...]:
     ranking = metrics[0]
     deviation = row.scores[ranking.name].deviation
     unusable = row.scores.get(UNUSABLE_RATE.name)
@@ -105,6 +111,7 @@ def _measured(row: Row, beside: Sequence[Row | None], metrics: Sequence[Metric])
         f"{row.title} {FLOOR}" if row.floor else row.title,
         *(with_interval(metric, row.scores.get(metric.name)) for metric in metrics),
         *(with_interval(ranking, other.scores.get(ranking.name) if other else None) for other in beside),
+        *(metric.text(row.scores[metric.name].value if metric.name in row.scores else None) for metric in further),
         UNUSABLE_RATE.text(unusable.value if unusable else None),
         f"{row.seeds}" if deviation is None else f"{row.seeds} (± {ranking.text(deviation)})",
         f"{row.context} {TESTED}" if row.context_tested else row.context or MISSING,
@@ -126,10 +133,10 @@ def with_interval(metric: Metric, score: Score | None) -> str:
 
 
 def published_table(board: Board) -> TextTable:
-    """The published results, in the order of their file."""
-    metrics = headline(board.ranking)
-    columns = ("system", "reference", "protocol", *(metric.words for metric in metrics), "flags", "source")
-    numeric = (*[False] * 3, *[True] * len(metrics), *[False] * 2)
+    """The published results, in the order of their file, in the metrics that any of them states."""
+    metrics = published_metrics(board)
+    columns = ("system", "reference", "protocol", *(metric.words for metric in metrics), "flags", "checked", "source")
+    numeric = (*[False] * 3, *[True] * len(metrics), *[False] * 3)
     rows = [
         (
             row.title,
@@ -137,11 +144,19 @@ def published_table(board: Board) -> TextTable:
             row.protocol,
             *(published_score(row, metric) for metric in metrics),
             "; ".join(row.flags) or MISSING,
+            row.checked or MISSING,
             row.source,
         )
         for row in board.published
     ]
     return TextTable(columns, numeric, tuple(rows))
+
+
+def published_metrics(board: Board) -> list[Metric]:
+    """The metrics that published results of a dataset state, in the order of its measured columns."""
+    stated = {name for row in board.published for name in row.scores}
+    every = (*headline(board.ranking), *over_all_labels(board.ranking))
+    return [metric for metric in every if metric.name in stated]
 
 
 def published_score(row: Row, metric: Metric) -> str:
@@ -156,7 +171,10 @@ def provenance(board: Board) -> str:
         f"{split} {dialogues:,} dialogues, {utterances:,} utterances"
         for split, (dialogues, utterances) in board.sizes.items()
     )
-    return f"{board.dataset}, content SHA-256 {board.fingerprint[:12]}…: {sizes}; {len(board.labels)} labels."
+    labels = f"{len(board.labels)} labels."
+    if not sizes:
+        return f"{board.dataset}: {labels}"
+    return f"{board.dataset}, content SHA-256 {board.fingerprint[:12]}…: {sizes}; {labels}"
 
 
 def method(board: Board) -> str:
@@ -164,8 +182,8 @@ def method(board: Board) -> str:
     neutral, emotions, ranking = board.labels.neutral, len(board.labels.emotions), board.ranking.words
     left_out = f" ({neutral!r} is left out of the labels, not of the utterances)" if neutral is not None else ""
     return (
-        f"F1 in percent over the {emotions} emotions{left_out}, MCC "
-        f"over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals from {RESAMPLES:,} bootstrap resamples of "
+        f"F1 in percent, over the {emotions} emotions{left_out} where the column does not say all labels; accuracy in percent, "
+        f"MCC over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals from {RESAMPLES:,} bootstrap resamples of "
         f"whole dialogues. Rank: by {ranking}; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
         f"cannot tell apart share one. {_subsets()}"
         "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of "
@@ -225,6 +243,11 @@ def notes(board: Board, protocol: str) -> Iterator[str]:
         if row.evidence == "predictions":
             yield f"{row.title}: predictions made elsewhere, scored from a file ({row.source})."
         yield from (f"{row.title}: {note}" for note in row.notes if note not in common)
+
+
+def checked_legend(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Every way in which published rows were checked, with what it means, in the order of first appearance."""
+    yield from {row.checked: CHECKED[row.checked] for row in rows if row.checked in CHECKED}.items()
 
 
 def flag_legend(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:

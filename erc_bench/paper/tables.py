@@ -80,14 +80,13 @@ def table_2(found: Measurements) -> Table:
         "Table 2: all results on the test set",
         SCORES,
         tuple(lines),
-        notes.table_2(found, published_results()),
+        notes.table_2(found, published_results(PUBLISHED_ON)),
     )
 
 
 def _published_lines(found: Measurements, *, in_table: bool) -> Iterator[Line]:
-    for result in published_results():
-        wanted = result.dataset == PUBLISHED_ON and result.system != SEC
-        if not wanted or (NOT_IN_TABLE in result.flags) is in_table:
+    for result in published_results(PUBLISHED_ON):
+        if result.system == SEC or (NOT_IN_TABLE in result.flags) is in_table:
             continue
         block = "State-of-the-art models on ERC" if in_table else "Reported before the paper, missing from its Table 2"
         name = f"{result.system} ({result.reference})"
@@ -123,7 +122,7 @@ def _cells(result: PublishedResult) -> dict[str, str]:
 
 def _ours(found: Measurements) -> Iterator[Line]:
     tables = paper_tables()
-    result = next(result for result in published_results() if result.system == SEC)
+    result = next(result for result in published_results(PUBLISHED_ON) if result.system == SEC)
     name = f"{SEC} ({result.reference})"
     yield _published_line(found, "Ours", name, SEC, TRIPLET, _cells(result))
     for title, key in ((f"{SEC}, released code", SEC), (AS_DESCRIBED, AS_DESCRIBED)):

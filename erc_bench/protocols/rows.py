@@ -39,7 +39,8 @@ class Row:
     gold label got each answer, of the same shape, a mean over seeds and resamplings.
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
     `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number
-    (`erc_bench.board.published.FLAGS` explains those of published rows).
+    (`erc_bench.board.published.FLAGS` explains those of published rows); `checked` says where the number of a published
+    row was read.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Row:
     train_seconds: float | None = None
     utterances_per_second: float | None = None
     flags: tuple[str, ...] = ()
+    checked: str = ""
     notes: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
 

@@ -138,6 +138,12 @@ def headline(ranking: Metric = MICRO_F1) -> tuple[Metric, ...]:
     return (ranking, *others)
 
 
+def over_all_labels(ranking: Metric = MICRO_F1) -> tuple[Metric, ...]:
+    """What much of the literature reports, the neutral label included, as far as it is no column of the board anyway."""
+    shown = {metric.name for metric in headline(ranking)}
+    return tuple(metric for metric in METRICS.values() if metric.over == ALL_LABELS and metric.name not in shown)
+
+
 def in_words(dataset: str, scores: Mapping[str, float]) -> str:
     """The headline scores of a run on a dataset, as far as they are given: `micro F1 57.71, macro F1 42.20, MCC 0.490`."""
     columns = headline(ranking_metric(dataset))

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from unittest.mock import ANY
 
 from erc_bench.board import text
 from erc_bench.board.model import Board
+from erc_bench.board.published import published_rows
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.few_shot.protocol import FEW_SHOT, layout_of
 from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.protocols.triplet.protocol import LAYOUT
+from erc_bench.scoring.catalogue import METRICS
 
 
 def row(title: str, protocol: str, subset: str, scores: dict[str, Score], **changes: Any) -> Row:
@@ -81,3 +85,32 @@ def test_notes_of_few_shot_rows_are_printed_once_for_all_numbers_of_examples() -
 
 def test_the_meaning_of_few_shot_says_what_its_brackets_are() -> None:
     assert "Brackets here: 95% intervals over the drawn examples only" in FEW_SHOT.meaning
+
+
+def test_scores_over_all_labels_stand_beside_those_that_rank() -> None:
+    scores = {name: Score(float(place), 0.0, 99.0) for place, name in enumerate(METRICS, start=1)}
+    shown = board(Section("mini", "utterance", "all", 3, 9, (row("a", "utterance", "all", scores),), {"a": ANY}))
+    table = text.measured_table(shown, "utterance")
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (first["macro F1, all labels"], first["weighted F1, all labels"], first["accuracy"]) == (
+        "4.00",
+        "5.00",
+        "6.00",
+    )
+    by_weighted = text.measured_table(replace(shown, ranking=METRICS["weighted_f1_all"]), "utterance")
+    assert by_weighted.columns.count("macro F1, all labels") == 1
+    assert "weighted F1, all labels" not in by_weighted.columns, "it ranks: it has an interval"
+    assert "weighted F1, all labels [95%]" in by_weighted.columns
+    assert "where the column does not say all labels" in text.method(shown)
+
+
+def test_published_rows_are_shown_in_what_they_state() -> None:
+    shown = replace(board(), published=published_rows("meld"), ranking=METRICS["weighted_f1_all"])
+    table = text.published_table(shown)
+    metrics = [name for name, right in zip(table.columns, table.numeric, strict=True) if right]
+    assert metrics == ["weighted F1, all labels", "accuracy", "macro F1, all labels"]
+    by_name = {cells[0]: dict(zip(table.columns, cells, strict=True)) for cells in table.rows}
+    assert by_name["UniMSE"]["flags"] == "multimodal input; extra training data"
+    assert by_name["EmoBERTa"]["checked"] == "repository README"
+    assert {how for how, _ in text.checked_legend(shown.published)} == {row.checked for row in shown.published}
+    assert "SHA-256" not in text.provenance(replace(shown, sizes={}))

@@ -17,6 +17,7 @@ from erc_bench.scoring.catalogue import (
     find_metric,
     headline,
     in_words,
+    over_all_labels,
     ranking_metric,
 )
 from erc_bench.scoring.metric import Metric
@@ -31,6 +32,13 @@ def test_a_board_shows_its_ranking_metric_first() -> None:
     assert names("weighted_f1_all") == ["weighted_f1_all", "accuracy", "macro_f1", "micro_f1", "mcc"]
     assert names("mcc") == ["mcc", "micro_f1", "macro_f1"]
     assert headline() == headline(MICRO_F1)
+
+
+def test_what_a_board_does_not_show_of_all_labels_can_stand_beside() -> None:
+    for ranking in ("micro_f1", "weighted_f1_all", "accuracy"):
+        further = [metric.name for metric in over_all_labels(METRICS[ranking])]
+        assert not set(further) & set(names(ranking))
+        assert {"macro_f1_all", "weighted_f1_all", "accuracy"} <= {*further, *names(ranking)}
 
 
 def test_a_dataset_says_what_ranks_it(mini: Dataset) -> None:

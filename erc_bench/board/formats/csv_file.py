@@ -58,11 +58,15 @@ def values(row: Row) -> dict[str, Any]:
         "train_seconds": _rounded(row.train_seconds, TIME_DECIMALS),
         "utterances_per_second": _rounded(row.utterances_per_second, TIME_DECIMALS),
         "evidence": row.evidence,
-        "source": "; ".join([row.source, *(f"flag: {flag}" for flag in row.flags)]),
+        "source": "; ".join([row.source, *(f"flag: {flag}" for flag in row.flags), *_checked(row)]),
     }
     for metric in METRICS.values():
         found |= _with_limits(metric, row.scores.get(metric.name))
     return {name: found[name] for name in columns()}
+
+
+def _checked(row: Row) -> list[str]:
+    return [f"checked: {row.checked}"] if row.checked else []
 
 
 def every_value(row: Row) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from erc_bench.board import text
 from erc_bench.board.model import Board
 from erc_bench.board.words import protocol_meaning
 from erc_bench.protocols.rows import Row
-from erc_bench.scoring.catalogue import headline
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -112,7 +111,7 @@ def _two_lines(cells: Sequence[str], columns: Sequence[str]) -> Iterator[str]:
 
 
 def _published(board: Board) -> str:
-    metrics = headline(board.ranking)
+    metrics = text.published_metrics(board)
     marks = {flag: mark for (flag, _), mark in zip(text.flag_legend(board.published), _marks(), strict=False)}
     rows = [
         " & ".join(

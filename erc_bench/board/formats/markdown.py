@@ -42,13 +42,16 @@ def _board(board: Board) -> Iterator[str]:
     if board.published:
         yield f"### {escaped(board.dataset)}: published results"
         yield (
-            "Copied from the source named on each row: not measured here, not ranked, and no more comparable with the rows "
-            "above than their flags say."
+            "Copied from the source named on each row: not measured here, not ranked, and no more comparable with measured "
+            "rows than their flags say. A flag that is missing promises nothing: not every paper could be read."
         )
         yield _table(text.published_table(board))
         legend = list(text.flag_legend(board.published))
         if legend:
             yield "\n".join(["Flags:", "", *(f"- {escaped(flag)}: {escaped(note)}." for flag, note in legend)])
+        checks = list(text.checked_legend(board.published))
+        if checks:
+            yield "\n".join(["Checked:", "", *(f"- {escaped(how)}: {escaped(note)}." for how, note in checks)])
 
 
 def _table(table: text.TextTable) -> str:

@@ -17,6 +17,7 @@ from importlib.resources import files
 
 from erc_bench.board.formats.chart import Chart, chart
 from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of, score_cell
+from erc_bench.board.published import CHECKED
 from erc_bench.board.tradeoff import COSTS, linear_ticks
 from erc_bench.board.words import (
     MISSING,
@@ -303,6 +304,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
     facts = [
         ("What it is", row.summary),
         ("Reference", row.reference),
+        ("Checked", row.checked and f"{row.checked}: {CHECKED.get(row.checked, row.checked)}"),
         ("Context", context),
         ("Parameters", "" if row.parameters is None else f"{row.parameters:,}"),
         ("Training time", "" if row.train_seconds is None else f"{row.train_seconds:,.1f} s"),

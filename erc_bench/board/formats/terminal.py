@@ -14,13 +14,14 @@ from rich.text import Text
 from erc_bench.board import text
 from erc_bench.board.model import Board
 from erc_bench.protocols.subsets import SUBSETS
+from erc_bench.scoring.catalogue import ALL_LABELS, METRICS
 
 Cell = TypeVar("Cell")
 
 UNLIMITED = 10_000
 WRAPPING = ("system", "reference", "flags", "source")
 WRAP_WIDTH = 26
-DROPPED_FIRST = ("source", "evidence", "training", "utt/s", "parameters")
+DROPPED_FIRST = ("source", "checked", "evidence", "training", "utt/s", "parameters")
 DROPPED_LATER = ("unusable", "reference", "context", "seeds")
 
 
@@ -86,7 +87,11 @@ def _reductions(table: text.TextTable) -> Iterator[tuple[str, str]]:
     scores = [name for name in table.columns if name.endswith(text.INTERVAL)]
     subsets = [name for name in scores if name.partition(" ")[0] in SUBSETS]
     beside = [name for name in reversed(scores[1:]) if name not in subsets]
-    yield from ((name, "drop") for name in DROPPED_FIRST)
+    first = next(
+        (name for name, right in zip(table.columns, table.numeric, strict=True) if right and name != "rank"), ""
+    )
+    further = [metric.words for metric in METRICS.values() if metric.over == ALL_LABELS and metric.words != first]
+    yield from ((name, "drop") for name in (*DROPPED_FIRST, *further))
     yield from ((name, "shorten") for name in (*beside, *subsets))
     # A shortened column has lost the mark of its interval.
     yield from ((name.removesuffix(text.INTERVAL), "drop") for name in (*DROPPED_LATER, *subsets, "protocol", *beside))

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from erc_bench.board.formats.page import render_page
+from erc_bench.board.published import published_rows
 from erc_bench.protocols.rows import Row, Section
 
 
@@ -173,3 +174,17 @@ def test_board_without_runs_says_what_to_do() -> None:
 def test_ids_are_unique(html: str) -> None:
     ids = re.findall(r'\bid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
+
+
+def test_published_rows_of_a_corpus_ranked_by_weighted_f1_stand_in_its_columns() -> None:
+    html = render_page([], published_rows("meld"))
+    page = part(html, "meld-utterance-all")
+    assert [heading in page for heading in ("Weighted F1, all labels", "Accuracy", "Micro F1")] == [True, True, False]
+    row = cells(html, "UniMSE")
+    assert "65.51" in row.split("Details")[0]
+    assert "multimodal input" in row
+    assert "Checked results page: the number was read on a page that lists the results of papers" in row
+    order = [float(value) for value in re.findall(r'c-weighted_f1_all" data-sort="([\d.]+)"', page)]
+    assert order == sorted(order, reverse=True)
+    assert len(order) >= 12
+    assert 'class="c-rank' not in page, "nothing published is ranked"

@@ -44,7 +44,7 @@ def test_nothing_is_cut_outside_a_terminal(board: Board, monkeypatch: pytest.Mon
     assert "\x1b" not in text
     assert "…" not in text.replace(f"{'0' * 12}…", "")
     assert name.strip() in text
-    assert "macro: its released code, erc-training/train_dailydialog.py:115" in text
+    assert "macro: its released code, erc-training/train_dailydialog.py:116" in text
     assert not any(line != line.rstrip() for line in text.splitlines())
 
 
