@@ -14,8 +14,9 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -175,3 +176,19 @@ def file_sha256(path: Path) -> str:
     """SHA-256 (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_sha256(folder: Path, patterns: Sequence[str]) -> str:
+    """SHA-256 (hex) over the names and contents of a folder's own files that match any of the glob patterns."""
+    paths = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
+    stamps = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
+    return _stamped_sha256(folder, stamps)
+
+
+@lru_cache(maxsize=16)
+def _stamped_sha256(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Size and time of change only save a process from reading the same gigabytes again."""
+    digest = hashlib.sha256()
+    for path, _, _ in files:
+        digest.update(f"{path.relative_to(folder)}\0{file_sha256(path)}\n".encode())
+    return digest.hexdigest()

@@ -15,7 +15,9 @@ from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import (
     BatchInvariantEncoder,
+    EncoderConfig,
     SentenceEncoder,
+    check_trained_with,
     load_encoder,
     pick_device,
     resolve_encoder,
@@ -48,10 +50,9 @@ BATCHES_A_BUCKET = 20
 
 
 @dataclass(frozen=True)
-class MinilmClassifierConfig:
+class MinilmClassifierConfig(EncoderConfig):
     """Settings of `minilm-classifier`."""
 
-    encoder: str = option("minilm", "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder")
     fine_tune: bool = option(False, "train the encoder too, after the head; otherwise it stays frozen")
     labels: Literal["all", "emotions"] = option(
         "all", "what is learned and answered: all labels, or the emotions alone as in the paper's Table 4"
@@ -181,13 +182,18 @@ class MinilmClassifier(System[MinilmClassifierConfig]):
                 yield prediction(target, row, self._offset, self.labels)
 
     def save(self, folder: Path) -> None:
-        settings = {"neutral_offset": self._offset, "validation_micro_f1": self._micro_f1}
+        settings = {
+            "neutral_offset": self._offset,
+            "validation_micro_f1": self._micro_f1,
+            "encoder": self._encoder.source.identity,
+        }
         save_model(folder, self._head.state_dict(), settings)
         if self._tuned is not None:
             self._tuned.model.save_pretrained(str(folder / ENCODER_FOLDER), create_model_card=False)
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
+        check_trained_with(self._encoder.source, settings.get("encoder"), folder)
         self._head = self._new_head()
         self._head.load_state_dict(tensors)
         self._offset, self._micro_f1 = settings["neutral_offset"], settings["validation_micro_f1"]

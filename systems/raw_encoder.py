@@ -11,12 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Prediction, Report, System, SystemInfo
-from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
-from erc_bench.toolkit.encoders import SentenceEncoder
+from erc_bench.toolkit.encoders import EncoderConfig, SentenceEncoder, check_trained_with
 from erc_bench.toolkit.training import load_model, save_model
 
 if TYPE_CHECKING:
@@ -25,10 +23,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RawEncoderConfig:
+class RawEncoderConfig(EncoderConfig):
     """Settings of `raw-encoder`."""
-
-    encoder: str = option("minilm", "Sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder")
 
 
 class RawEncoder(System[RawEncoderConfig]):
@@ -87,13 +83,8 @@ class RawEncoder(System[RawEncoderConfig]):
         )
 
     def load(self, folder: Path) -> None:
-
         tensors, settings = load_model(folder)
-        if settings["encoder"] != self._encoder.source.identity:
-            raise SystemFailedError(
-                f"the prototypes in {folder} were made with another copy of {self.config.encoder} than the one found now. "
-                "Run again with --overwrite."
-            )
+        check_trained_with(self._encoder.source, settings["encoder"], folder)
         self._prototypes = tensors["prototypes"].numpy()
 
     def report(self) -> Report:

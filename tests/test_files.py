@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 
 from erc_bench.errors import StorageError
-from erc_bench.files import HOST, file_sha256, parse_json, remove_leftovers, replacing, utf8, write_atomically
+from erc_bench.files import (
+    HOST,
+    file_sha256,
+    folder_sha256,
+    parse_json,
+    remove_leftovers,
+    replacing,
+    utf8,
+    write_atomically,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -177,3 +186,17 @@ def test_json_from_outside(data: bytes, value: Any) -> None:
 def test_what_is_no_json_is_refused(data: bytes, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         parse_json(data)
+
+
+def test_a_folder_is_known_by_the_files_that_match(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+        (folder / "model.bin").write_bytes(b"weights")
+        (folder / "notes.md").write_text(folder.name)
+    patterns = ("*.bin", "model.*")
+    before = folder_sha256(one, patterns)
+    assert folder_sha256(other, patterns) == before
+    (one / "model.bin").write_bytes(b"others")
+    assert folder_sha256(one, patterns) != before
+    assert folder_sha256(other, ("*.md",)) != folder_sha256(one, ("*.md",))

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 from erc_bench.contract.system import Runtime
 from erc_bench.progress import SilentProgress
 from erc_bench.toolkit.embedding_cache import EmbeddingCache
-from erc_bench.toolkit.encoder_sources import KNOWN, NAMES, EncoderSource, KnownEncoder, resolve_encoder
+from erc_bench.toolkit.encoder_sources import (
+    KNOWN,
+    NAMES,
+    EncoderConfig,
+    EncoderSource,
+    KnownEncoder,
+    check_trained_with,
+    encoder_digests,
+    encoder_option,
+    resolve_encoder,
+)
 from erc_bench.toolkit.threads import available_threads
 
 if TYPE_CHECKING:
@@ -25,10 +35,14 @@ __all__ = [
     "KNOWN",
     "NAMES",
     "BatchInvariantEncoder",
+    "EncoderConfig",
     "EncoderSource",
     "KnownEncoder",
     "SentenceEncoder",
+    "check_trained_with",
     "encode",
+    "encoder_digests",
+    "encoder_option",
     "load_encoder",
     "pick_device",
     "resolve_encoder",

@@ -16,7 +16,7 @@ from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Context, Prediction, Report, System, SystemInfo
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
-from erc_bench.toolkit.encoders import EncoderSource, pick_device, resolve_encoder
+from erc_bench.toolkit.encoders import EncoderConfig, EncoderSource, pick_device, resolve_encoder
 from erc_bench.toolkit.training import (
     DECISION,
     Decision,
@@ -44,10 +44,9 @@ WINDOWS_A_CHUNK = 64
 
 
 @dataclass(frozen=True)
-class DialogueEncoderConfig:
+class DialogueEncoderConfig(EncoderConfig):
     """Settings of `dialogue-encoder`."""
 
-    encoder: str = option("minilm", "pretrained transformer: minilm, mpnet, roberta, a Hugging Face id or a folder")
     context: Context = option("dialogue", "what an utterance's tokens attend to: utterance, past or dialogue")
     epochs: int = option(2, "passes over the training split", at_least=1, at_most=10_000)
     learning_rate: float = option(

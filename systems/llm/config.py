@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from erc_bench.contract.config import option
+from erc_bench.files import folder_sha256
 from erc_bench.toolkit.prompts import load_prompt, prompt_names
 from erc_bench.toolkit.serving import root_url
 
 from .prompting import PLACEHOLDERS
+
+MODEL_FILES = ("*.safetensors", "*.bin", "*.gguf", "*.json", "*.model", "*.txt", "*.jinja")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +94,19 @@ class LLMConfig:
             root_url(url)
 
     def file_digests(self) -> dict[str, str]:
-        """SHA-256 of the prompt's text where it is a file: an edited prompt is another run.
+        """SHA-256 of the prompt's text where it is a file, and of the model where it is a folder: others are another run.
 
         Raises
         ------
         UnknownNameError, ConfigError
             As `load_prompt`.
         """
-        if self.prompt in prompt_names():
-            return {}
-        return {"prompt": load_prompt(self.prompt, required=["dialogue"], optional=PLACEHOLDERS).sha256}
+        digests = {}
+        if self.prompt not in prompt_names():
+            digests["prompt"] = load_prompt(self.prompt, required=["dialogue"], optional=PLACEHOLDERS).sha256
+        if self.model and (folder := Path(self.model).expanduser()).is_dir():
+            digests["model"] = folder_sha256(folder, MODEL_FILES)
+        return digests
 
     @property
     def prices(self) -> dict[str, float]:

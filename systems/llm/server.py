@@ -46,6 +46,13 @@ PARAMETERS = {
     "tiiuae/falcon-7b-instruct": 7_217_189_760,
     "HuggingFaceTB/SmolLM2-135M-Instruct": 134_515_008,
 }
+# The commits of the hub that they are downloaded at.
+REVISIONS = {
+    "meta-llama/Llama-2-7b-chat-hf": "f5db02db724555f92da89c216ac04704f23d4590",
+    "meta-llama/Llama-2-13b-chat-hf": "a2cb7a712bb6e5e736ca7f8cd98167f81a0b5bd8",
+    "tiiuae/falcon-7b-instruct": "8782b5c5d8c9290412416618f36a133653e85285",
+    "HuggingFaceTB/SmolLM2-135M-Instruct": "12fd25f77366fa6b3b4b768ec3050bf629380bac",
+}
 
 GATED = re.compile(r"gated repo|GatedRepoError|Access to model .* is restricted", re.I)
 MISSING = re.compile(
@@ -117,7 +124,7 @@ def resolve_weights(model: str, *, offline: bool) -> str:
         from huggingface_hub.errors import HFValidationError
 
         try:
-            cached = try_to_load_from_cache(model, "config.json")
+            cached = try_to_load_from_cache(model, "config.json", revision=REVISIONS.get(model))
         except HFValidationError:
             raise _no_model(model) from None
         if not isinstance(cached, str):
@@ -239,6 +246,8 @@ def server_command(config: LLMConfig, weights: str, port: int, machine: Hardware
     command += ["--served-model-name", config.model, "--host", "127.0.0.1", "--port", str(port)]
     # Every decoding setting is the harness's; a model's own generation config would change results unseen.
     command += ["--generation-config", "vllm", "--enable-prompt-tokens-details", "--uvicorn-log-level", "warning"]
+    if weights in REVISIONS:
+        command += ["--revision", REVISIONS[weights], "--tokenizer-revision", REVISIONS[weights]]
     if config.tensor_parallel > 1:
         command += ["--tensor-parallel-size", str(config.tensor_parallel)]
     if config.max_model_len is not None:

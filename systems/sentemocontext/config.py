@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erc_bench.contract.config import option
+from erc_bench.toolkit.encoders import EncoderConfig
 from erc_bench.toolkit.training import DECISION, Decision
 
 
 @dataclass(frozen=True)
-class SentEmoContextConfig:
+class SentEmoContextConfig(EncoderConfig):
     """Settings of `sentemocontext`."""
 
-    encoder: str = option("minilm", "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder")
     context: Literal["dialogue", "past"] = option(
         "dialogue", "what an utterance may attend to: the whole dialogue, or the past only (live use)"
     )

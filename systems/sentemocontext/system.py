@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Context, Prediction, Report, System, SystemInfo
 from erc_bench.progress import Progress
-from erc_bench.toolkit.encoders import SentenceEncoder, pick_device
+from erc_bench.toolkit.encoders import SentenceEncoder, check_trained_with, pick_device
 from erc_bench.toolkit.training import (
     calibrate,
     deterministic_training,
@@ -174,11 +174,16 @@ class SentEmoContext(System[SentEmoContextConfig]):
             yield vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
 
     def save(self, folder: Path) -> None:
-        settings = {"neutral_offset": self._offset, "measurements": self._measurements}
+        settings = {
+            "neutral_offset": self._offset,
+            "measurements": self._measurements,
+            "encoder": self._encoder.source.identity,
+        }
         save_model(folder, self._network.state_dict(), settings)
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
+        check_trained_with(self._encoder.source, settings.get("encoder"), folder)
         self._network = self._new_network(len(tensors["encoder.speaker"]))
         self._network.load_state_dict(tensors)
         self._offset, self._measurements = settings["neutral_offset"], settings["measurements"]

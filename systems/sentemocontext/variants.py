@@ -5,25 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from erc_bench.contract.config import option
+from erc_bench.toolkit.encoders import encoder_option
 
 from .config import SentEmoContextConfig
 from .system import SentEmoContext
-
-ENCODER = "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder"
 
 
 @dataclass(frozen=True)
 class MpnetConfig(SentEmoContextConfig):
     """Settings of `sentemocontext-mpnet`."""
 
-    encoder: str = option("mpnet", ENCODER)
+    encoder: str = encoder_option("mpnet")
 
 
 @dataclass(frozen=True)
 class RobertaConfig(SentEmoContextConfig):
     """Settings of `sentemocontext-roberta`."""
 
-    encoder: str = option("roberta", ENCODER)
+    encoder: str = encoder_option("roberta")
     heads: int = option(8, "attention heads; they must divide the encoder's 1024 components", at_least=1, at_most=1024)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from erc_bench.errors import ConfigError, ModelUnavailableError
+from erc_bench.contract.config import config_hash, recorded
+from erc_bench.errors import ConfigError, ModelUnavailableError, SystemFailedError
 from erc_bench.toolkit import encoder_sources
-from erc_bench.toolkit.encoder_sources import MINILM, resolve_encoder
+from erc_bench.toolkit.encoder_sources import MINILM, EncoderConfig, check_trained_with, resolve_encoder
 
 
 @pytest.mark.parametrize("name", ["minilm", "MiniLM", "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"])
@@ -41,7 +42,7 @@ def test_a_folder_is_used_and_its_weights_hashed(tmp_path: Path) -> None:
 
 def test_a_package_with_other_weights_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     other = encoder_sources.KnownEncoder(
-        MINILM.hub, 384, weights="0" * 64, module=MINILM.module, install=MINILM.install
+        MINILM.hub, 384, MINILM.revision, weights="0" * 64, module=MINILM.module, install=MINILM.install
     )
     monkeypatch.setitem(encoder_sources._NAMES_FOLDED, "minilm", other)
     monkeypatch.setenv("HF_HUB_CACHE", "/nonexistent")
@@ -51,7 +52,7 @@ def test_a_package_with_other_weights_is_not_taken(monkeypatch: pytest.MonkeyPat
 
 def test_without_package_and_network_the_ways_out_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = encoder_sources.KnownEncoder(
-        MINILM.hub, 384, MINILM.weights, module="no_such_module", install=MINILM.install
+        MINILM.hub, 384, MINILM.revision, MINILM.weights, module="no_such_module", install=MINILM.install
     )
     monkeypatch.setitem(encoder_sources._NAMES_FOLDED, "minilm", absent)
     with pytest.raises(ModelUnavailableError) as raised:
@@ -78,9 +79,55 @@ def test_the_hub_s_copy_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPat
     import huggingface_hub
 
     folder = resolve_encoder("minilm").folder
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda repo, **_: str(folder))
-    source = resolve_encoder("someone/their-encoder", offline=True)
-    assert (source.name, source.origin, source.dim) == ("someone/their-encoder", "Hugging Face", 384)
+    asked: list[tuple[str, object]] = []
+
+    def cached(repo: str, *, revision: str, **_: object) -> str:
+        asked.append((repo, revision))
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    commit = "0123456789abcdef" * 2 + "01234567"
+    source = resolve_encoder(f"someone/their-encoder@{commit}", offline=True)
+    assert (source.name, source.origin) == (f"someone/their-encoder@{commit}", "Hugging Face")
+    assert asked == [("someone/their-encoder", commit)]
+
+
+def test_a_known_encoder_is_downloaded_at_its_revision_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    folder, asked = resolve_encoder("minilm").folder, []
+
+    def cached(repo: str, *, revision: str, **_: object) -> str:
+        asked.append((repo, revision))
+        return str(folder)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    with pytest.raises(ModelUnavailableError, match=rf"must have SHA-256 {encoder_sources.MPNET.weights}, got"):
+        resolve_encoder("mpnet", offline=True)
+    monkeypatch.setattr(encoder_sources, "_from_package", lambda known: None)
+    assert resolve_encoder("minilm", offline=True).origin == "Hugging Face"
+    assert asked == [(known.hub, known.revision) for known in (encoder_sources.MPNET, MINILM)]
+
+
+def test_a_run_is_known_by_the_content_of_the_folder_that_its_encoder_lies_in(tmp_path: Path) -> None:
+    here, there = tmp_path / "here" / "mine", tmp_path / "there" / "mine"
+    for folder in (here, there):
+        shutil.copytree(resolve_encoder("minilm").folder, folder)
+    config = EncoderConfig(str(here))
+    before = config_hash(config, targets="all")
+    assert config_hash(EncoderConfig(str(there)), targets="all") == before
+    assert recorded(config) == {"encoder": "mine"}
+    weights = here / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert config_hash(config, targets="all") != before
+    with pytest.raises(SystemFailedError, match="was trained on another encoder"):
+        check_trained_with(resolve_encoder(str(here)), resolve_encoder(str(there)).identity, tmp_path)
+
+
+def test_names_stand_for_one_content() -> None:
+    assert EncoderConfig().file_digests() == EncoderConfig("mpnet").file_digests() == {}
 
 
 def test_hf_hub_offline_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +152,8 @@ def test_hf_hub_offline_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("mniilm", ConfigError, "Did you mean 'minilm'"),
         ("./no-such-folder", ModelUnavailableError, "not a folder"),
         ("a/b/c", ConfigError, "must be one of minilm, mpnet, roberta"),
+        ("someone/their-encoder", ConfigError, "Say which commit: someone/their-encoder@COMMIT"),
+        ("someone/their-encoder@main", ConfigError, "with its commit"),
     ],
 )
 def test_a_wrong_name_is_refused(name: str, error: type[Exception], message: str) -> None:

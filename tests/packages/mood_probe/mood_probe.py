@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench import Dialogue, Prediction, Progress, Report, System, SystemInfo, Target, option
-from erc_bench.errors import SystemFailedError
-from erc_bench.toolkit.encoders import SentenceEncoder
+from erc_bench.toolkit.encoders import EncoderConfig, SentenceEncoder, check_trained_with
 from erc_bench.toolkit.training import (
     DECISION,
     Decision,
@@ -27,10 +26,9 @@ from erc_bench.toolkit.training import (
 
 
 @dataclass(frozen=True)
-class ProbeConfig:
+class ProbeConfig(EncoderConfig):
     """Settings of `mood-probe`."""
 
-    encoder: str = option("minilm", "sentence encoder: minilm, mpnet, roberta, a Hugging Face id or a folder")
     epochs: int = option(20, "times that every training utterance is seen", at_least=1, at_most=10_000)
     batch: int = option(64, "utterances in a batch", at_least=1, at_most=65_536)
     learning_rate: float = option(0.01, "highest learning rate", above=0, at_most=1)
@@ -108,10 +106,7 @@ class MoodProbe(System[ProbeConfig]):
     def load(self, folder: Path) -> None:
         """Read the layer; refuse it beside another encoder than it was trained on."""
         tensors, settings = load_model(folder)
-        if settings["encoder"] != self._encoder.source.identity:
-            raise SystemFailedError(
-                f"the layer in {folder} was trained on another encoder. Run again with --overwrite."
-            )
+        check_trained_with(self._encoder.source, settings["encoder"], folder)
         self._weight, self._bias = tensors["weight"].numpy(), tensors["bias"].numpy()
         self._offset = settings["neutral_offset"]
 

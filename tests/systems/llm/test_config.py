@@ -70,3 +70,15 @@ def test_an_edited_prompt_is_another_run(sample: Dataset, tmp_path: Path, server
     assert server.url not in record
     assert first.run.record.settings == {"model": server.model, "prompt": "mine.txt"}
     assert "--set prompt=mine.txt" in first.run.record.command
+
+
+def test_a_model_in_a_folder_is_known_by_its_content(tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        (tmp_path / place / "model").mkdir(parents=True)
+        (tmp_path / place / "model" / "model.safetensors").write_bytes(b"weights")
+    settings = config("llm", model=str(tmp_path / "here" / "model"))
+    before = config_hash(settings, targets="all")
+    assert config_hash(config("llm", model=str(tmp_path / "there" / "model")), targets="all") == before
+    assert recorded(settings)["model"] == "model"
+    (tmp_path / "here" / "model" / "model.safetensors").write_bytes(b"others")
+    assert config_hash(settings, targets="all") != before

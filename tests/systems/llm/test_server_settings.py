@@ -10,7 +10,16 @@ import pytest
 from erc_bench.contract.system import Runtime
 from erc_bench.errors import ConfigError, ModelUnavailableError, SystemFailedError
 from erc_bench.systems.llm.config import Llama13bConfig, LLMConfig
-from erc_bench.systems.llm.server import Hardware, explainer, make_server, public_command, resolve_weights, visible_gpu
+from erc_bench.systems.llm.server import (
+    REVISIONS,
+    Hardware,
+    explainer,
+    make_server,
+    public_command,
+    resolve_weights,
+    server_command,
+    visible_gpu,
+)
 
 GIB = 2**30
 SMALL = Hardware(1, 8 * GIB, 8 * GIB)
@@ -133,3 +142,10 @@ def test_the_command_in_the_record_has_no_keys_and_no_paths(tmp_path: Path) -> N
         "--ssl-keyfile tls.pem --max-num-batched-tokens 512 --enable-prompt-tokens-details --tokenizer a/b "
         "--proxy=http://host:1"
     )
+
+
+def test_a_known_model_is_taken_from_the_hub_at_one_commit() -> None:
+    config = LLMConfig(model="tiiuae/falcon-7b-instruct")
+    command = server_command(config, config.model, 8123, Hardware(1, None, GIB))
+    assert command[command.index("--revision") + 1] == REVISIONS[config.model]
+    assert "--revision" not in server_command(config, "/models/falcon", 8123, Hardware(1, None, GIB))
