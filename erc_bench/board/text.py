@@ -10,8 +10,8 @@ from erc_bench.board.published import CHECKED
 from erc_bench.board.words import MISSING, count_text, duration_text
 from erc_bench.protocols.rows import Column, Row, Score, Section
 from erc_bench.protocols.subsets import ALL, SUBSETS
-from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
 from erc_bench.scoring.catalogue import UNUSABLE_RATE, headline, over_all_labels
+from erc_bench.scoring.limits import LEVEL
 from erc_bench.scoring.metric import PERCENT, Metric
 from erc_bench.scoring.significance import ALPHA
 
@@ -183,8 +183,8 @@ def method(board: Board) -> str:
     left_out = f" ({neutral!r} is left out of the labels, not of the utterances)" if neutral is not None else ""
     return (
         f"F1 in percent, over the {emotions} emotions{left_out} where the column does not say all labels; accuracy in percent, "
-        f"MCC over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals from {RESAMPLES:,} bootstrap resamples of "
-        f"whole dialogues. Rank: by {ranking}; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
+        f"MCC over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals over whole dialogues and seeds. "
+        f"Rank: by {ranking}; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
         f"cannot tell apart share one. {_subsets()}"
         "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of "
         f"{ranking}. Context: what the system reads, {TESTED} where withholding the rest changed no answer. {FLOOR}: a trivial "

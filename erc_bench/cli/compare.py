@@ -92,7 +92,8 @@ def _content(pair: Pair) -> dict[str, Any]:
 
 
 def _lines(pair: Pair) -> list[str]:
-    from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
+    from erc_bench.scoring.bootstrap import RESAMPLES
+    from erc_bench.scoring.limits import LEVEL
     from erc_bench.scoring.significance import ALPHA, POWER
 
     found, metric = pair.comparison, pair.comparison.metric

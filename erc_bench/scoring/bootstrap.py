@@ -4,10 +4,8 @@ The utterances of a dialogue are not independent, so whole dialogues are drawn. 
 vector of how often each was drawn; times the counts of the dialogues it gives the resample's confusion counts.
 All rows of a board share these vectors, so that the difference of two rows is bootstrapped pair by pair.
 
-Intervals are bias-corrected and accelerated (Efron 1987) and widened by Student's quantile at the number of
-dialogues that in effect carry the score. The plain percentile interval does as well for micro F1 and MCC; for macro
-F1, where a label that 12 dialogues hold weighs as much as one of 405, it covers too rarely
-(docs/protocols-and-metrics.md has the simulation).
+Its standard errors are what differences are tested with. Intervals of scores come from `erc_bench.scoring.limits`, in
+which nothing is drawn: the limits of a percentile or BCa interval lie where few resamples do, and change with the draw.
 """
 
 from __future__ import annotations
@@ -16,31 +14,26 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import LabelSet
 from erc_bench.scoring.catalogue import METRICS, MICRO_F1
+from erc_bench.scoring.limits import LEVEL as LEVEL
+from erc_bench.scoring.limits import Interval as Interval
+from erc_bench.scoring.limits import Measured, degrees_of_freedom, influences, measured, seed_terms
+from erc_bench.scoring.limits import student_quantile as student_quantile
 from erc_bench.scoring.metric import Margins
-from erc_bench.scoring.metrics import margins, scores_of_counts, scores_of_margins
+from erc_bench.scoring.metrics import margins, scores_of_counts
 
 RESAMPLES = 10_000
-LEVEL = 0.95
 RESAMPLES_AT_ONCE = 500
 RUNS_AT_ONCE = 48
 LARGEST_BLOCK = 2**22
 LARGEST_KEPT = 2**26
 LARGEST_EXACT_FLOAT32 = 2**24
-
-
-class Interval(NamedTuple):
-    """Lower and upper limit, in the unit of the metric."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -120,69 +113,27 @@ class Sampling:
 
     @cached_property
     def degrees_of_freedom(self) -> float:
-        """Effective degrees of freedom of the standard error (Satterthwaite 1946).
-
-        The dialogues' share comes from the kurtosis of their influences: it is about D where all dialogues
-        matter alike, and falls to 2 where a single one decides.
-        """
-        influences = self._influences
-        squares = float((influences**2).sum())
-        terms = list(self.seed_terms)
-        if squares > 0:
-            kurtosis = len(influences) * float((influences**4).sum()) / squares**2
-            if kurtosis > 1:
-                terms.append((squares, 2 * len(influences) / (kurtosis - 1)))
-        spread = sum(variance**2 / freedom for variance, freedom in terms)
-        return sum(variance for variance, _ in terms) ** 2 / spread if spread > 0 else float("inf")
+        """Effective degrees of freedom of the standard error; see `erc_bench.scoring.limits`."""
+        return degrees_of_freedom(influences(self.leave_one_out), self.seed_terms)
 
     def symmetric_interval(self, level: float = LEVEL) -> Interval:
         """Value plus and minus Student's quantile of standard errors: the one that agrees with a t test."""
         reach = student_quantile((1 + level) / 2, self.degrees_of_freedom) * self.standard_error
         return Interval(self.value - reach, self.value + reach)
 
-    def interval(self, level: float = LEVEL) -> Interval:
-        """Bias-corrected accelerated interval at Student's quantiles."""
-        normal = NormalDist()
-        count = len(self.replicates)
-        below = float((self.replicates < self.value).sum() + (self.replicates <= self.value).sum()) / (2 * count)
-        bias = normal.inv_cdf(min(max(below, 0.5 / count), 1 - 0.5 / count))
-        influences = self._influences
-        variance = float((influences**2).sum()) + sum(variance for variance, _ in self.seed_terms)
-        acceleration = float((influences**3).sum()) / (6 * variance**1.5) if variance > 0 else 0.0
-        reach = student_quantile((1 + level) / 2, self.degrees_of_freedom)
-        levels = []
-        for shift in (bias - reach, bias + reach):
-            slope = 1 - acceleration * shift
-            levels.append(normal.cdf(bias + shift / slope) if slope > 0 else float(shift > 0))
-        low, high = np.quantile(self.replicates, levels)
-        return Interval(float(low), float(high))
-
-    @cached_property
-    def _influences(self) -> NDArray[np.float64]:
-        mean = self.leave_one_out.mean()
-        influences: NDArray[np.float64] = mean - self.leave_one_out
-        return influences
-
-
-@lru_cache(maxsize=1024)
-def student_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t distribution, of the normal one for infinite `freedom`."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, probability)) if np.isfinite(freedom) else NormalDist().inv_cdf(probability)
-
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
     """A row of the board: its scores, their spread over seeds, and how they vary with the dialogues.
 
-    `score` is the mean over seeds; `deviation` the standard deviation over seeds (None with one seed), and
-    `seed_variance` what the seeds add to the variance of the mean (0 with one seed); `replicates` (resamples,) and
-    `leave_one_out` (dialogues,) are float64 arrays by metric. Keys and units are those of
+    `score` is the mean over seeds, `intervals` its 95% interval; `deviation` the standard deviation over seeds (None with
+    one seed), and `seed_variance` what the seeds add to the variance of the mean (0 with one seed); `replicates`
+    (resamples,) and `leave_one_out` (dialogues,) are float64 arrays by metric. Keys and units are those of
     `erc_bench.scoring.metrics.scores`.
     """
 
     score: Mapping[str, float]
+    intervals: Mapping[str, Interval]
     deviation: Mapping[str, float] | None
     seed_variance: Mapping[str, float]
     replicates: Mapping[str, NDArray[np.float64]]
@@ -192,16 +143,13 @@ class Estimate:
 
     def sampling(self, metric: str) -> Sampling:
         """How a metric of this row varies."""
-        own = self.seed_variance[metric]
-        terms: tuple[tuple[float, float], ...] = ()
-        if self.deviation is not None and own > 0:
-            # The part that dialogues explain was taken off, but its uncertainty stays.
-            terms = ((own, (self.seeds - 1) * (own * self.seeds / self.deviation[metric] ** 2) ** 2),)
+        deviation = None if self.deviation is None else self.deviation[metric]
+        terms = seed_terms(self.seed_variance[metric], deviation, self.seeds)
         return Sampling(self.score[metric], self.replicates[metric], self.leave_one_out[metric], terms)
 
-    def interval(self, metric: str, *, level: float = LEVEL) -> Interval:
-        """Interval of the mean over seeds."""
-        return self.sampling(metric).interval(level)
+    def interval(self, metric: str) -> Interval:
+        """95% interval of the mean over seeds; no resample has a part in it."""
+        return self.intervals[metric]
 
 
 def estimate(runs: Sequence[NDArray[np.int64]], labels: LabelSet, weights: Weights) -> Estimate:
@@ -261,32 +209,25 @@ def _estimate(columns: NDArray[np.int64], resampled: Mapping[str, NDArray[np.flo
     """A row from its margins (D, S, 3K + 1) and the scores of every resample and seed (resamples, S)."""
     seeds = columns.shape[1]
     total = columns.sum(axis=0)
-    by_seed = scores_of_margins(total, labels)
-    without = scores_of_margins(total - columns, labels)
-    own = {name: _own_variance(by_seed[name], resampled[name]) for name in METRICS}
+    whole, without = Margins.of(total, labels), Margins.of(total - columns, labels)
+    found = {name: measured(metric, whole, without) for name, metric in METRICS.items()}
     drawn = _seed_weights(columns, len(resampled[MICRO_F1.name]))
     return Estimate(
-        score={name: float(by_seed[name].mean()) for name in METRICS},
-        deviation={name: float(by_seed[name].std(ddof=1)) for name in METRICS} if seeds > 1 else None,
-        seed_variance={name: own[name] / seeds for name in METRICS},
-        replicates={
-            name: np.clip(resampled[name].mean(axis=1) + drawn @ _rescaled(by_seed[name], own[name]), *metric.limits)
-            for name, metric in METRICS.items()
-        },
-        leave_one_out={name: without[name].mean(axis=1) for name in METRICS},
+        score={name: one.value for name, one in found.items()},
+        intervals={name: one.interval() for name, one in found.items()},
+        deviation={name: float(one.by_seed.std(ddof=1)) for name, one in found.items()} if seeds > 1 else None,
+        seed_variance={name: one.between_seeds / seeds for name, one in found.items()},
+        replicates={name: _replicates(one, resampled[name], drawn) for name, one in found.items()},
+        leave_one_out={name: one.leave_one_out.mean(axis=1) for name, one in found.items()},
         seeds=seeds,
         dialogues=len(columns),
     )
 
 
-def _own_variance(by_seed: NDArray[np.float64], resampled: NDArray[np.float64]) -> float:
-    """Variance between seeds beyond what their errors on different dialogues explain, from (S,) and (resamples, S)."""
-    seeds = len(by_seed)
-    if seeds == 1:
-        return 0.0
-    apart = resampled - resampled.mean(axis=1, keepdims=True)
-    explained = float(apart.var(axis=0).sum()) / (seeds - 1)
-    return max(0.0, float(by_seed.var(ddof=1)) - explained)
+def _replicates(found: Measured, resampled: NDArray[np.float64], drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of a score on other dialogues (resamples, S) and, with `drawn`, other seeds: (resamples,)."""
+    moved = drawn @ _rescaled(found.by_seed, found.between_seeds)
+    return np.asarray(np.clip(resampled.mean(axis=1) + moved, *found.metric.limits), np.float64)
 
 
 def _rescaled(by_seed: NDArray[np.float64], variance: float) -> NDArray[np.float64]:

@@ -37,7 +37,11 @@ def _mcc(counts: Margins) -> NDArray[np.float64]:
 
 MICRO_F1 = Metric("micro_f1", "micro F1", EMOTIONS, _micro_f1)
 MACRO_F1 = Metric(
-    "macro_f1", "macro F1", EMOTIONS, lambda counts: np.asarray(counts.f1[..., counts.emotions].mean(axis=-1))
+    "macro_f1",
+    "macro F1",
+    EMOTIONS,
+    lambda counts: np.asarray(counts.f1[..., counts.emotions].mean(axis=-1)),
+    parts=lambda counts: (counts.f1[..., counts.emotions], counts.f1_sizes[..., counts.emotions]),
 )
 UNUSABLE_RATE = Metric(
     "unusable_rate",
@@ -53,7 +57,13 @@ METRICS: dict[str, Metric] = {
         MICRO_F1,
         MACRO_F1,
         Metric("mcc", "MCC", f"{ALL_LABELS} and the unusable answers", _mcc, CORRELATION, headline=True),
-        Metric("macro_f1_all", "macro F1, all labels", ALL_LABELS, lambda counts: np.asarray(counts.f1.mean(axis=-1))),
+        Metric(
+            "macro_f1_all",
+            "macro F1, all labels",
+            ALL_LABELS,
+            lambda counts: np.asarray(counts.f1.mean(axis=-1)),
+            parts=lambda counts: (counts.f1, counts.f1_sizes),
+        ),
         Metric(
             "weighted_f1_all",
             "weighted F1, all labels",

@@ -22,9 +22,11 @@ from erc_bench.paths import cache_dir
 from erc_bench.scoring import catalogue
 from erc_bench.scoring.bootstrap import Estimate, Weights, estimates
 from erc_bench.scoring.catalogue import METRICS
+from erc_bench.scoring.limits import Interval
 from erc_bench.scoring.metrics import margins
 
 FOLDER = "estimates"
+SCALARS = 5
 
 
 def kept_estimates(
@@ -67,9 +69,11 @@ def _code() -> str:
 
 
 def _written(estimate: Estimate) -> bytes:
-    """Seeds; score, deviation (nan: none) and seed variance by metric; replicates and leave-one-out values by metric."""
+    """Seeds; score, limits, deviation (nan: none) and seed variance by metric; replicates and leave-one-out values."""
     deviation = estimate.deviation or dict.fromkeys(METRICS, np.nan)
-    scalars = [[values[name] for name in METRICS] for values in (estimate.score, deviation, estimate.seed_variance)]
+    limits = [{name: estimate.intervals[name][end] for name in METRICS} for end in (0, 1)]
+    rows = (estimate.score, *limits, deviation, estimate.seed_variance)
+    scalars = [[values[name] for name in METRICS] for values in rows]
     arrays = [np.float64(estimate.seeds), *scalars]
     arrays += [values[name] for values in (estimate.replicates, estimate.leave_one_out) for name in METRICS]
     return b"".join(np.asarray(values, "<f8").tobytes() for values in arrays)
@@ -78,15 +82,17 @@ def _written(estimate: Estimate) -> bytes:
 def _read(content: bytes | None, weights: Weights) -> Estimate | None:
     resamples, dialogues = weights.shape
     count = len(METRICS)
-    if content is None or len(content) != 8 * (1 + count * (3 + resamples + dialogues)):
+    if content is None or len(content) != 8 * (1 + count * (SCALARS + resamples + dialogues)):
         return None
     values = np.frombuffer(content, "<f8").astype(np.float64)
-    seeds, scalars, arrays = int(values[0]), values[1 : 1 + 3 * count].reshape(3, count), values[1 + 3 * count :]
-    score, deviation, variance = (dict(zip(METRICS, map(float, row), strict=True)) for row in scalars)
+    seeds, arrays = int(values[0]), values[1 + SCALARS * count :]
+    scalars = values[1 : 1 + SCALARS * count].reshape(SCALARS, count)
+    score, low, high, deviation, variance = (dict(zip(METRICS, map(float, row), strict=True)) for row in scalars)
     replicates = arrays[: count * resamples].reshape(count, resamples)
     without = arrays[count * resamples :].reshape(count, dialogues)
     return Estimate(
         score=score,
+        intervals={name: Interval(low[name], high[name]) for name in METRICS},
         deviation=deviation if seeds > 1 else None,
         seed_variance=variance,
         replicates=dict(zip(METRICS, replicates, strict=True)),

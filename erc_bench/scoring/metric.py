@@ -93,6 +93,12 @@ class Margins:
         """F1 of every label in percent, shape (..., K)."""
         return 100 * ratio(2 * self.hits, self.gold + self.predicted[..., :-1])
 
+    @cached_property
+    def f1_sizes(self) -> NDArray[np.float64]:
+        """What the hits of every label are a share of in its F1, shape (..., K); 0 for one never predicted: its F1 is 0."""
+        predicted = self.predicted[..., :-1]
+        return np.where(predicted > 0, (self.gold + predicted) / 2, 0)
+
 
 def ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
     """A quotient that is 0 without a denominator, as in scikit-learn."""
@@ -123,6 +129,9 @@ class Metric:
         Names of the metrics that stand beside it on a board that it ranks.
     headline
         Whether it stands on every board, after those.
+    parts
+        For a mean of ratios: these, float64 (..., J), within `unit.limits`, and how many answers each is a share of; 0 of
+        those where it cannot be another. Its interval then counts that rare ones are badly known.
     """
 
     name: str
@@ -133,6 +142,7 @@ class Metric:
     higher_is_better: bool = True
     beside: tuple[str, ...] = ("micro_f1", "macro_f1")
     headline: bool = False
+    parts: Callable[[Margins], tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None
 
     @property
     def heading(self) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.scoring.bootstrap import Estimate, Interval, Sampling, student_quantile
+from erc_bench.scoring.bootstrap import Estimate, Sampling
 from erc_bench.scoring.catalogue import MICRO_F1
+from erc_bench.scoring.limits import Interval, student_quantile
 from erc_bench.scoring.metric import Metric
 
 ALPHA = 0.05

@@ -27,6 +27,7 @@ ROWS = [[some_run(1), some_run(2)], [some_run(3)]]
 def assert_same(found: Estimate, expected: Estimate) -> None:
     assert found.score == expected.score
     assert found.deviation == expected.deviation
+    assert found.intervals == expected.intervals
     assert found.seed_variance == expected.seed_variance
     assert (found.seeds, found.dialogues) == (expected.seeds, expected.dialogues)
     for name in METRICS:

@@ -70,7 +70,7 @@ def test_a_row_without_the_subset_or_the_proof_has_a_dash(text: str) -> None:
 
 def test_provenance_and_notes_stand_beside_the_tables(text: str) -> None:
     assert "content SHA-256 273c31422a3f…: train 11,118 dialogues, 87,170 utterances" in text
-    assert "10,000 bootstrap resamples of whole dialogues" in text
+    assert "95% intervals over whole dialogues and seeds" in text
     assert "[docs/protocols-and-metrics.md](../docs/protocols-and-metrics.md)" in text
     assert "No utterance has the label 'fear' (subset all and unseen)" in text
     assert "- talker: with unusable answers read as 'no emotion', micro F1 61.25, macro F1 50.00, MCC 0.500." in text
