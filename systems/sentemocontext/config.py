@@ -14,11 +14,15 @@ from erc_bench.toolkit.training import DECISION, Decision
 class SentEmoContextConfig(EncoderConfig):
     """Settings of `sentemocontext`."""
 
-    context: Literal["dialogue", "past"] = option(
-        "dialogue", "what an utterance may attend to: the whole dialogue, or the past only (live use)"
+    context: Literal["dialogue", "past", "utterance"] = option(
+        "dialogue",
+        "what an utterance may attend to: the whole dialogue, the past only (live use), or itself alone (the same network "
+        "without context)",
     )
-    triplets: Literal["random", "batch-hard"] = option(
-        "random", "triplets of a batch: random ones, or the hardest one for each anchor (the paper's section 6.2)"
+    triplets: Literal["random", "batch-hard", "all"] = option(
+        "random",
+        "triplets of a batch, made of at most 16 utterances a label: 8 random ones an anchor, the hardest one an anchor (the "
+        "paper's section 6.2), or all (its section 3)",
     )
     margin: float = option(
         1.0, "margin of the triplet loss; distances of unit vectors are at most 2", above=0, at_most=100
@@ -32,12 +36,7 @@ class SentEmoContextConfig(EncoderConfig):
     weight_power: float = option(
         0.25, "class weights of the cross-entropy are label frequency ** -power", at_least=0, at_most=4
     )
-    epochs: int = option(
-        5,
-        "passes over as many dialogues as the training split has; the best on validation is kept",
-        at_least=1,
-        at_most=10_000,
-    )
+    epochs: int = option(5, "passes over as many dialogues as the training split has", at_least=1, at_most=10_000)
     pretrain_epochs: int = option(
         4, "passes of the classifier's pre-training on single utterances", at_least=0, at_most=10_000
     )
@@ -51,3 +50,13 @@ class SentEmoContextConfig(EncoderConfig):
         1024, "width of the feed-forward part of each Transformer encoder layer", at_least=1, at_most=65_536
     )
     decision: Decision = option("calibrated", DECISION)
+    weights_from: Literal["train", "batch"] = option(
+        "train",
+        "which label frequencies the class weights follow: the training split's, or each batch's",
+        before="train",
+    )
+    keep: Literal["best", "last"] = option(
+        "best", "the epoch that is kept: the best on validation, or the last one", before="best"
+    )
+    speakers: bool = option(True, "add a learned vector for each speaker of a dialogue", before=True)
+    positions: bool = option(True, "add a code of each utterance's turn", before=True)

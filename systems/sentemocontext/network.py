@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner
+from pytorch_metric_learning.utils.loss_and_miner_utils import get_all_triplets_indices
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own name for it
+
+from erc_bench.contract.system import Context
 
 
 class Dropout(nn.Dropout):
@@ -79,18 +83,27 @@ class ContextualEncoder(nn.Module):
     """A Transformer encoder layer that attends over the utterances of one dialogue.
 
     Input is the layer-normalised sentence embedding of each utterance, plus a sinusoidal code of its turn (any length
-    of dialogue) and a learned vector for each speaker, in the order of first appearance in the dialogue; speakers beyond
-    the last vector share it. Padding is masked; with `past`, later utterances are masked as well.
+    of dialogue; none without `positions`) and a learned vector for each speaker, in the order of first appearance in the
+    dialogue; speakers beyond the last vector share it, and without any none is added. Padding is masked; in the context
+    `past` later utterances are masked as well, in the context `utterance` all but the utterance itself.
     """
 
     def __init__(
-        self, dim: int, heads: int, feed_forward: int, dropout: float, *, past: bool, speakers: int = 2
+        self,
+        dim: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float,
+        *,
+        context: Context,
+        speakers: int = 2,
+        positions: bool = True,
     ) -> None:
         super().__init__()
-        self.past = past
+        self.context = context
         self.normalise = nn.LayerNorm(dim)
         self.dropout = Dropout(dropout)
-        self.position_scale = nn.Parameter(torch.tensor(0.1))
+        self.position_scale = nn.Parameter(torch.tensor(0.1)) if positions else None
         self.speaker = nn.Parameter(torch.zeros(speakers, dim))
         self.layer = new_layer(dim, heads, feed_forward, dropout)
 
@@ -102,9 +115,11 @@ class ContextualEncoder(nn.Module):
     def forward(self, embeddings: Tensor, places: Places) -> Tensor:
         """Contextual vectors, float32 (utterances, dim), of sentence embeddings of the same shape."""
         hidden = self.utterances(embeddings)
-        codes = sinusoids(places.longest, hidden.shape[1]).to(hidden)
-        hidden = hidden + self.position_scale * codes.index_select(0, places.turns)
-        hidden = hidden + self._speaker_vectors(places.speakers)
+        if self.position_scale is not None:
+            codes = sinusoids(places.longest, hidden.shape[1]).to(hidden)
+            hidden = hidden + self.position_scale * codes.index_select(0, places.turns)
+        if len(self.speaker):
+            hidden = hidden + self._speaker_vectors(places.speakers)
         return through_layer(self.layer, hidden, lambda normalised: self._attend(normalised, places))
 
     def _speaker_vectors(self, speakers: Tensor) -> Tensor:
@@ -118,16 +133,24 @@ class ContextualEncoder(nn.Module):
         padded = projected.new_zeros(places.dialogues * places.longest, 3 * dim)
         padded = padded.index_copy(0, places.slots, projected)
         heads = padded.view(places.dialogues, places.longest, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
-        present = torch.zeros(len(padded), dtype=torch.bool, device=padded.device).index_fill(0, places.slots, True)
-        seen = present.view(places.dialogues, 1, 1, places.longest)
-        if self.past:
-            seen = seen & torch.ones(places.longest, places.longest, dtype=torch.bool, device=seen.device).tril()
+        seen = self._seen(places)
         dropout = attention.dropout if self.training else 0.0
         query, key, value = heads
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
         gathered = attended.transpose(1, 2).reshape(-1, dim).index_select(0, places.slots)
         projected_out: Tensor = attention.out_proj(gathered)
         return projected_out
+
+    def _seen(self, places: Places) -> Tensor:
+        """Which utterance attends to which, bool, to be broadcast to (dialogues, heads, turns, turns)."""
+        device = places.slots.device
+        if self.context == "utterance":
+            return torch.eye(places.longest, dtype=torch.bool, device=device)  # padding has itself: no row is empty
+        present = torch.zeros(places.dialogues * places.longest, dtype=torch.bool, device=device)
+        seen = present.index_fill(0, places.slots, True).view(places.dialogues, 1, 1, places.longest)
+        if self.context == "past":
+            seen = seen & torch.ones(places.longest, places.longest, dtype=torch.bool, device=device).tril()
+        return seen
 
 
 class EmotionClassifier(nn.Module):
@@ -158,10 +181,21 @@ class SentEmoContextNetwork(nn.Module):
     """The contextual encoder, which is the one tower that anchors, positives and negatives share, and the classifier."""
 
     def __init__(
-        self, dim: int, labels: int, *, heads: int, feed_forward: int, dropout: float, past: bool, speakers: int = 2
+        self,
+        dim: int,
+        labels: int,
+        *,
+        heads: int,
+        feed_forward: int,
+        dropout: float,
+        context: Context,
+        speakers: int = 2,
+        positions: bool = True,
     ) -> None:
         super().__init__()
-        self.encoder = ContextualEncoder(dim, heads, feed_forward, dropout, past=past, speakers=speakers)
+        self.encoder = ContextualEncoder(
+            dim, heads, feed_forward, dropout, context=context, speakers=speakers, positions=positions
+        )
         self.classifier = EmotionClassifier(dim, heads, feed_forward, dropout, labels)
 
     def forward(
@@ -189,23 +223,39 @@ class BalancedTripletLoss(nn.Module):
     triplets whose loss is above zero (the default of pytorch-metric-learning), and 0 where there are none: triplets
     that are far enough apart do not dilute it.
 
-    From a batch at most `per_class` utterances of each label are drawn, so that no label crowds out the others; their
-    triplets are `triplets_per_anchor` random ones an anchor, or the hardest one in the batch.
+    From a batch at most `per_class` utterances of each label are drawn, so that no label crowds out the others. Of their
+    triplets it takes `triplets_per_anchor` random ones an anchor, the hardest one an anchor, or all.
     """
 
-    def __init__(self, margin: float, *, hard: bool, per_class: int = 16, triplets_per_anchor: int = 8) -> None:
+    def __init__(
+        self,
+        margin: float,
+        which: Literal["random", "batch-hard", "all"],
+        *,
+        per_class: int = 16,
+        triplets_per_anchor: int = 8,
+    ) -> None:
         super().__init__()
-        self.per_class, self.triplets_per_anchor = per_class, triplets_per_anchor
-        self.miner = BatchHardMiner() if hard else None
+        self.which, self.per_class, self.triplets_per_anchor = which, per_class, triplets_per_anchor
+        self.miner = BatchHardMiner()
         self.loss = TripletMarginLoss(margin=margin)
 
     def forward(self, vectors: Tensor, gold: Tensor) -> Tensor:
         """Scalar loss of vectors (utterances, dim) with label positions (utterances,), -1 withheld; 0 without triplets."""
         chosen = balanced_rows(gold, self.per_class)
         vectors, gold = vectors.index_select(0, chosen), gold[chosen]
-        hardest = None if self.miner is None or len(gold) == 0 else self.miner(vectors, gold)
-        loss: Tensor = self.loss(vectors, gold, hardest or random_triplets(gold, self.triplets_per_anchor))
+        loss: Tensor = self.loss(vectors, gold, self._triplets(vectors, gold))
         return loss
+
+    def _triplets(self, vectors: Tensor, gold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Positions of anchors, positives and negatives, each int64 (triplets,)."""
+        if self.which == "all":
+            anchors, positives, negatives = get_all_triplets_indices(gold)
+            return anchors, positives, negatives
+        if self.which == "batch-hard" and len(gold) > 0:
+            hardest: tuple[Tensor, Tensor, Tensor] = self.miner(vectors, gold)
+            return hardest
+        return random_triplets(gold, self.triplets_per_anchor)
 
 
 def balanced_rows(gold: Tensor, per_class: int) -> Tensor:

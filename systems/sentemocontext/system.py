@@ -87,8 +87,9 @@ class SentEmoContext(System[SentEmoContextConfig]):
             heads=config.heads,
             feed_forward=config.feed_forward,
             dropout=config.dropout,
-            past=config.context == "past",
-            speakers=speakers,
+            context=config.context,
+            speakers=speakers if config.speakers else 0,
+            positions=config.positions,
         ).to(self._device)
 
     def _embed(self, dialogues: Sequence[Dialogue], progress: Progress) -> NDArray[np.float32]:
@@ -116,7 +117,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
                     offset, micro_f1 = self._calibrate(held_out)
                     note = f"Epoch {epoch}: cross-entropy {losses[0]:.3f}, triplets {losses[1]:.3f}"
                     progress.note(f"{note}, validation micro F1 {100 * micro_f1:.2f}")
-                    if micro_f1 > best or not held_out:
+                    if micro_f1 > best or not held_out or self.config.keep == "last":
                         best, self._offset = micro_f1, offset
                         weights = copy.deepcopy(self._network.state_dict())
                         self._measurements = {"best_epoch": epoch, "validation_micro_f1": round(100 * micro_f1, 2)}

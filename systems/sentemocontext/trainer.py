@@ -125,9 +125,8 @@ class Trainer:
         self.config, self.network, self.data, self.generator = config, network, data, generator
         self.device = data.vectors.device
         gold, labels = data.gold.cpu().numpy(), network.classifier.output.out_features
-        weights = torch.from_numpy(class_weights(gold, labels, config.weight_power)).to(self.device)
-        self.cross_entropy = torch.nn.CrossEntropyLoss(weights, ignore_index=-1)
-        self.triplet_loss = BalancedTripletLoss(config.margin, hard=config.triplets == "batch-hard")
+        self.class_weights = torch.from_numpy(class_weights(gold, labels, config.weight_power)).to(self.device)
+        self.triplet_loss = BalancedTripletLoss(config.margin, config.triplets)
         self.utterance_weights = torch.from_numpy(sampling_weights(gold, labels, config.sampler_power))
         summed = np.add.reduceat(self.utterance_weights.numpy(), data.starts)
         self.dialogue_weights = torch.from_numpy(summed / data.lengths)
@@ -155,6 +154,17 @@ class Trainer:
                         loss = self.cross_entropy(logits, self.data.gold[rows])
                     optimiser.step(loss)
                     task.advance()
+
+    def cross_entropy(self, logits: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
+        """Class-weighted cross-entropy of logits (utterances, labels) with label positions (utterances,), -1 withheld."""
+        import torch
+
+        weights = self.class_weights
+        if self.config.weights_from == "batch":
+            of_batch = class_weights(gold.cpu().numpy(), logits.shape[1], self.config.weight_power)
+            weights = torch.from_numpy(of_batch).to(self.device)
+        loss: torch.Tensor = torch.nn.functional.cross_entropy(logits, gold, weights, ignore_index=-1)
+        return loss
 
     def losses(self, batch: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy and triplet loss of some dialogues: scalars, each of them reaching the contextual encoder."""

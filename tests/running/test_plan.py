@@ -92,7 +92,7 @@ def test_the_plan_of_the_committed_board_remakes_its_records() -> None:
     """A record that joins the board joins the plan as well."""
     runs = read_plan(LEADERBOARD / "plan.toml")
     committed = [run.record for run in find_runs(LEADERBOARD)]
-    planned = Counter((run.dataset, run.title, run.seed, run.targets, run.withheld) for run in runs)
-    there = Counter((r.dataset, r.title, r.seed, r.targets, r.withheld) for r in committed if r.evidence == "measured")
+    planned = Counter((run.dataset, run.system.info.name, run.config_hash, run.seed) for run in runs)
+    there = Counter((r.dataset, r.system, r.config_hash, r.seed) for r in committed if r.evidence == "measured")
     assert planned - there == Counter(), "planned and not committed"
     assert there - planned == Counter(), "committed and not planned"

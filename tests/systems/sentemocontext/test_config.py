@@ -10,9 +10,19 @@ from erc_bench.systems.sentemocontext.config import SentEmoContextConfig
 def test_every_setting_is_described_and_part_of_the_identity() -> None:
     hashes = {config_hash(SentEmoContextConfig(), targets="all")}
     assert all(field.description for field in describe(SentEmoContextConfig))
-    for name, value in {"context": "past", "epochs": 2, "triplet_weight": 0.0, "decision": "argmax"}.items():
+    others = {"context": "past", "epochs": 2, "triplet_weight": 0.0, "decision": "argmax", "weights_from": "batch"}
+    for name, value in (others | {"keep": "last", "speakers": "false", "positions": "false"}).items():
         hashes.add(config_hash(build_config(SentEmoContextConfig, {name: value}, owner="s"), targets="all"))
-    assert len(hashes) == 5
+    assert len(hashes) == 9
+
+
+def test_the_runs_that_are_older_than_some_settings_keep_their_identity() -> None:
+    names = {"defaults": {}, "past": {"context": "past"}, "hard": {"triplets": "batch-hard"}}
+    found = {
+        name: config_hash(build_config(SentEmoContextConfig, settings, owner="s"), targets="all")
+        for name, settings in names.items()
+    }
+    assert found == {"defaults": "55e4a78b102d", "past": "016334a5e9b1", "hard": "dead3ce2678d"}
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,26 @@ def test_embeddings_are_contextual_and_of_length_one(system: SentEmoContext, sam
 def test_context_follows_the_setting(sample: Dataset, cache: Path) -> None:
     assert build(sample, cache).context == "dialogue"
     assert build(sample, cache, context="past").context == "past"
+    assert build(sample, cache, context="utterance").context == "utterance"
+
+
+def test_the_last_epoch_is_kept_where_that_is_asked_for(
+    sample: Dataset, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for keep in ("best", "last"):
+        made, scores = build(sample, cache, keep=keep), iter([(0.25, 0.5), (0.75, 0.4)])
+        monkeypatch.setattr(made, "_calibrate", lambda held_out, scores=scores: next(scores))
+        made.fit(sample.train[:4], sample.validation[:2], seed=1, progress=SILENT)
+        found[keep] = made.report().measurements
+    assert [found["best"][name] for name in ("best_epoch", "neutral_offset")] == [1, 0.25]
+    assert [found["last"][name] for name in ("best_epoch", "neutral_offset")] == [2, 0.75]
+
+
+def test_a_twin_without_context_has_as_many_parameters(system: SentEmoContext, sample: Dataset, cache: Path) -> None:
+    twin = build(sample, cache, context="utterance")
+    twin.fit(sample.train[:4], [], seed=0, progress=SILENT)
+    assert twin.parameters == system.parameters
 
 
 def test_heads_must_divide_the_encoder_s_dimension(sample: Dataset, cache: Path) -> None:
@@ -132,7 +152,17 @@ print(hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest())
     assert len(runs) == 1
 
 
-@pytest.mark.parametrize("context", ["dialogue", "past"])
-def test_the_contract_is_kept(context: Any) -> None:
-    results = check_system(SentEmoContext, SentEmoContextConfig(**SMALL, context=context), device="cpu")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"context": "dialogue"},
+        {"context": "past"},
+        {"context": "utterance", "speakers": False, "positions": False, "triplets": "all", "weights_from": "batch"},
+    ],
+    ids=str,
+)
+def test_the_contract_is_kept(settings: dict[str, Any]) -> None:
+    results = check_system(SentEmoContext, SentEmoContextConfig(**(SMALL | settings)), device="cpu")
+    proven = {r.outcome for r in results if r.name.startswith("The context it claims")}
+    assert proven == {"passed" if settings.get("context") in ("past", "utterance") else "not applicable"}
     assert [r for r in results if r.outcome == "failed"] == []

@@ -39,7 +39,7 @@ def network() -> SentEmoContextNetwork:
     from erc_bench.systems.sentemocontext.network import SentEmoContextNetwork
 
     torch.manual_seed(0)
-    return SentEmoContextNetwork(DIM, LABELS, heads=4, feed_forward=32, dropout=0.0, past=False).train()
+    return SentEmoContextNetwork(DIM, LABELS, heads=4, feed_forward=32, dropout=0.0, context="dialogue").train()
 
 
 def trainer(dialogues: EmbeddedDialogues | None = None, **settings: Any) -> Trainer:
@@ -62,7 +62,7 @@ def test_dialogues_lie_one_behind_the_other(sample: Dataset) -> None:
     assert [sample.labels.names[i] for i in made.gold.tolist()] == names
 
 
-@pytest.mark.parametrize("triplets", ["random", "batch-hard"])
+@pytest.mark.parametrize("triplets", ["random", "batch-hard", "all"])
 @pytest.mark.parametrize("which", [0, 1])
 def test_each_loss_reaches_the_contextual_encoder(which: int, triplets: str) -> None:
     made = trainer(triplets=triplets)
@@ -121,9 +121,19 @@ def test_a_batch_holds_dialogues_of_like_length() -> None:
 def test_rare_labels_weigh_more_in_the_cross_entropy() -> None:
     made = trainer(weight_power=0.5)
     counts = np.bincount(made.data.gold.numpy(), minlength=LABELS)
-    weights = made.cross_entropy.weight
-    assert weights is not None
+    weights = made.class_weights
     assert float(weights[counts.argmin()]) > float(weights[counts.argmax()])
+
+
+def test_class_weights_can_follow_each_batch() -> None:
+    import torch
+
+    gold, logits = torch.tensor([0, 0, 0, 1, -1]), torch.randn(5, LABELS, generator=torch.Generator().manual_seed(3))
+    made = trainer(weight_power=1.0, weights_from="batch")
+    losses = -logits.log_softmax(dim=1)[[0, 1, 2, 3], [0, 0, 0, 1]]
+    expected = (losses[:3].mean() + losses[3]) / 2  # both labels of the batch count alike, others not at all
+    torch.testing.assert_close(made.cross_entropy(logits, gold), expected)
+    assert not torch.allclose(trainer(weight_power=1.0).cross_entropy(logits, gold), expected)
 
 
 def test_withheld_labels_are_not_trained_on() -> None:
@@ -141,7 +151,7 @@ def test_withheld_labels_are_not_trained_on() -> None:
     assert 0 < kept.sum() < len(kept)
     assert counts[withheld] == 0
     weights = torch.from_numpy(class_weights(np.repeat(np.arange(LABELS), counts), LABELS, made.config.weight_power))
-    triplet_loss = BalancedTripletLoss(made.config.margin, hard=True)
+    triplet_loss = BalancedTripletLoss(made.config.margin, "batch-hard")
     with torch.no_grad():
         losses = torch.stack(made.losses(BATCH))
         vectors, logits = made.network(*made.data.inputs(rows, BATCH))

@@ -9,6 +9,7 @@ from erc_bench.running.conformance import check_system
 from erc_bench.systems.sentemocontext.system import SentEmoContext
 from erc_bench.systems.sentemocontext.variants import (
     MpnetConfig,
+    PaperConfig,
     RobertaConfig,
     SentEmoContextMpnet,
     SentEmoContextRoberta,
@@ -30,6 +31,21 @@ def test_settings_of_the_same_name_have_the_same_defaults_but_the_encoder_and_th
     plain, roberta = SentEmoContext.Config(), RobertaConfig()
     differing = {name for name, value in vars(plain).items() if getattr(roberta, name) != value}
     assert differing == {"encoder", "heads"}
+
+
+def test_the_paper_s_text_differs_from_the_defaults_in_what_is_listed() -> None:
+    plain, paper = vars(SentEmoContext.Config()), vars(PaperConfig())
+    assert {name: value for name, value in paper.items() if plain[name] != value} == {
+        "triplets": "all",
+        "triplet_weight": 1.0,
+        "sampler_power": 1.0,
+        "weight_power": 1.0,
+        "decision": "argmax",
+        "weights_from": "batch",
+        "keep": "last",
+        "speakers": False,
+        "positions": False,
+    }
 
 
 def test_with_another_encoder_they_keep_the_contract() -> None:
