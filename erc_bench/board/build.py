@@ -17,9 +17,9 @@ from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.progress import Progress
 from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.registry import find_protocol, protocols
-from erc_bench.protocols.rows import Row
+from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.runs import DatasetRuns
-from erc_bench.records.groups import RunGroup, group_runs
+from erc_bench.records.groups import RunGroup, group_runs, without_twins
 from erc_bench.records.record import Run, survey_runs
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
 
@@ -146,14 +146,37 @@ def measured_board(
     """The board of a dataset from its runs under some protocols, by default all, ranked by its metric or by another."""
     ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset)
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
-    runs = DatasetRuns.of(dataset, groups, progress)
+    kept, twins = without_twins(groups)
+    runs = DatasetRuns.of(dataset, kept, progress)
     found = tuple(
         ranked(section, ranking)
         for protocol in (protocols().values() if wanted is None else wanted)
         if protocol.applies_to(dataset)
-        for section in protocol.sections(runs)
+        for section in _noting_twins(protocol.sections(runs), runs, [(a, b) for a, b in twins if protocol.covers(a)])
     )
     return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, found, tuple(published), ranking)
+
+
+def _noting_twins(
+    sections: Sequence[Section], runs: DatasetRuns, twins: Sequence[tuple[RunGroup, RunGroup]]
+) -> list[Section]:
+    """The sections, whose rows say where a run over last turns only is left out as the same system."""
+    notes = {
+        named.title: f"its runs with targets={twin.record.targets} are the same configuration and no row of their own"
+        for twin, kept in twins
+        for named in runs.rows
+        if named.group is kept
+    }
+    return [
+        replace(
+            section,
+            rows=tuple(
+                replace(row, notes=(*row.notes, notes[row.title])) if row.title in notes else row
+                for row in section.rows
+            ),
+        )
+        for section in sections
+    ]
 
 
 def published_board(name: str, protocol: str | None = None, rank_by: str | None = None) -> Board:

@@ -10,7 +10,7 @@ from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.subsets import ALL
 from erc_bench.scoring.catalogue import MICRO_F1, headline
 from erc_bench.scoring.metric import Metric
-from erc_bench.scoring.significance import ranks
+from erc_bench.scoring.significance import Standing, standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,30 @@ class Board:
 
 
 def ranked(section: Section, ranking: Metric) -> Section:
-    """The section with a rank for each row, best first; one without estimates as it is."""
+    """The section with its rows best first, and with their ranks where it has any; one without estimates as it is."""
     if not section.estimates:
         return section
     columns = headline(ranking)
-    places = dict(zip(section.estimates, ranks(list(section.estimates.values()), ranking), strict=True))
     rows = sorted(section.rows, key=lambda row: (ranking.best_first(row.scores[ranking.name].value), row.title))
+    found: dict[str, Standing] = {}
+    if section.ranked:
+        measured = {row.title: row.floor for row in rows}
+        estimates = [section.estimates[title] for title in measured]
+        found = dict(zip(measured, standings(estimates, list(measured.values()), ranking), strict=True))
+    rows = [
+        replace(
+            row,
+            rank=found[row.title].rank if row.title in found else "",
+            above_floors=found[row.title].above_floors if row.title in found else None,
+            unusable_as_neutral=_of(columns, row.unusable_as_neutral),
+        )
+        for row in rows
+    ]
     return replace(
         section,
-        rows=tuple(
-            replace(row, rank=places[row.title], unusable_as_neutral=_of(columns, row.unusable_as_neutral))
-            for row in rows
-        ),
-        estimates={row.title: section.estimates[row.title] for row in rows},
+        # What people answered is read before what systems did.
+        rows=tuple(sorted(rows, key=lambda row: row.title in section.estimates)),
+        estimates={row.title: section.estimates[row.title] for row in rows if row.title in section.estimates},
         metrics=columns,
     )
 

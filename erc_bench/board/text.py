@@ -9,8 +9,8 @@ from erc_bench.board.model import Board
 from erc_bench.board.published import CHECKED
 from erc_bench.board.words import MISSING, count_text, duration_text
 from erc_bench.protocols.rows import Column, Row, Score, Section
-from erc_bench.protocols.subsets import ALL, SUBSETS
-from erc_bench.scoring.catalogue import UNUSABLE_RATE, headline, over_all_labels
+from erc_bench.protocols.subsets import ALL, SUBSETS, subsets_beside
+from erc_bench.scoring.catalogue import UNUSABLE_RATE, find_metric, headline, over_all_labels
 from erc_bench.scoring.limits import LEVEL
 from erc_bench.scoring.metric import PERCENT, Metric
 from erc_bench.scoring.significance import ALPHA
@@ -77,8 +77,8 @@ def _fact(row: Row, fact: str) -> str:
 
 def _ranked_table(board: Board, protocol: str) -> TextTable:
     """Each row with its score on the other subsets beside the full one."""
-    others = [subset for subset in SUBSETS if subset != ALL.name and board.section(protocol, subset)]
-    beside = [{row.title: row for row in board.rows(protocol, subset)} for subset in others]
+    others = [subset.name for subset in subsets_beside() if board.section(protocol, subset.name)]
+    elsewhere = [{row.title: row for row in board.rows(protocol, subset)} for subset in others]
     metrics, further = headline(board.ranking), over_all_labels(board.ranking)
     columns = (
         ("rank", True),
@@ -95,22 +95,22 @@ def _ranked_table(board: Board, protocol: str) -> TextTable:
         ("evidence", False),
     )
     rows = [
-        _measured(row, [other.get(row.title) for other in beside], metrics, further) for row in board.rows(protocol)
+        _measured(row, [other.get(row.title) for other in elsewhere], metrics, further) for row in board.rows(protocol)
     ]
     return TextTable(tuple(name for name, _ in columns), tuple(right for _, right in columns), tuple(rows))
 
 
 def _measured(
-    row: Row, beside: Sequence[Row | None], metrics: Sequence[Metric], further: Sequence[Metric]
+    row: Row, elsewhere: Sequence[Row | None], metrics: Sequence[Metric], further: Sequence[Metric]
 ) -> tuple[str, ...]:
     ranking = metrics[0]
     deviation = row.scores[ranking.name].deviation
     unusable = row.scores.get(UNUSABLE_RATE.name)
     return (
-        row.rank.replace("-", MISSING),
+        row.rank.replace("-", MISSING) or MISSING,
         f"{row.title} {FLOOR}" if row.floor else row.title,
         *(with_interval(metric, row.scores.get(metric.name)) for metric in metrics),
-        *(with_interval(ranking, other.scores.get(ranking.name) if other else None) for other in beside),
+        *(with_interval(ranking, other.scores.get(ranking.name) if other else None) for other in elsewhere),
         *(metric.text(row.scores[metric.name].value if metric.name in row.scores else None) for metric in further),
         UNUSABLE_RATE.text(unusable.value if unusable else None),
         f"{row.seeds}" if deviation is None else f"{row.seeds} (± {ranking.text(deviation)})",
@@ -120,6 +120,24 @@ def _measured(
         count_text(row.utterances_per_second),
         row.evidence,
     )
+
+
+def tables_apart(board: Board, protocol: str) -> Iterator[tuple[Section, TextTable]]:
+    """The sections of a protocol that stand in no column beside the whole test split, each with a table of its own."""
+    metrics = tuple(dict.fromkeys((*headline(board.ranking), find_metric("accuracy"))))
+    names = ("system", *(f"{metric.words}{INTERVAL}" for metric in metrics), "evidence")
+    for section in board.sections:
+        known = SUBSETS.get(section.subset)
+        if section.protocol == protocol and known is not None and not known.beside:
+            rows = [
+                (
+                    f"{row.title} {FLOOR}" if row.floor else row.title,
+                    *(with_interval(metric, row.scores.get(metric.name)) for metric in metrics),
+                    row.evidence,
+                )
+                for row in section.rows
+            ]
+            yield section, TextTable(names, tuple(name.endswith(INTERVAL) for name in names), tuple(rows))
 
 
 def with_interval(metric: Metric, score: Score | None) -> str:
@@ -184,25 +202,24 @@ def method(board: Board) -> str:
     return (
         f"F1 in percent, over the {emotions} emotions{left_out} where the column does not say all labels; accuracy in percent, "
         f"MCC over all {len(board.labels)} labels. Brackets: {LEVEL:.0%} intervals over whole dialogues and seeds. "
-        f"Rank: by {ranking}; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected) "
-        f"cannot tell apart share one. {_subsets()}"
+        f"Rank: by {ranking}; rows that a paired test at {ALPHA:.0%} (by dialogue, Holm-corrected over all "
+        f"pairs) cannot tell apart share one, which is no proof that they are equal. {_subsets()}"
         "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of "
         f"{ranking}. Context: what the system reads, {TESTED} where withholding the rest changed no answer. {FLOOR}: a trivial "
-        "predictor that the others are read against."
+        "predictor, without a rank; the notes name the rows that were not shown to be better than all of these."
     )
 
 
 def _subsets() -> str:
-    """What the subsets beside the whole test split are: `Unseen: without the test dialogues that …. `"""
-    others = (subset for subset in SUBSETS.values() if subset is not ALL)
-    return "".join(f"{subset.name.capitalize()}: {subset.short}. " for subset in others)
+    """What the subsets beside the whole test split are: `Novel: without the test dialogues that …. `"""
+    return "".join(f"{subset.name.capitalize()}: {subset.short}. " for subset in subsets_beside())
 
 
 def scope(board: Board, protocol: str) -> str:
-    """What a protocol's rows were computed on: `All: 1,000 dialogues, …; unseen: …`, or the test split."""
+    """What a protocol's rows were computed on: `All: 1,000 dialogues, …; novel: …`, or the test split."""
     found = [section for section in board.sections if section.protocol == protocol]
     if is_ranked(board, protocol):
-        text = "; ".join(f"{section.subset}: {size(section)}" for section in found)
+        text = "; ".join(f"{section.subset}: {size(section)}" for section in found if section.ranked)
         return f"{text[:1].upper()}{text[1:]}."
     return f"Test split: {size(found[0])}."
 
@@ -215,20 +232,23 @@ def size(section: Section) -> str:
 def notes(board: Board, protocol: str) -> Iterator[str]:
     """What a reader of the protocol's rows must know beside them."""
     empty: dict[str, list[str]] = {}
-    for subset in SUBSETS:
+    for subset in (ALL.name, *(other.name for other in subsets_beside())):
         labels = {label for row in board.rows(protocol, subset) for label in row.without_support}
         for label in board.labels.names:
             if label in labels:
                 empty.setdefault(label, []).append(subset)
     for label, subsets in empty.items():
-        where = " and ".join(subsets)
+        where = ", ".join(subsets)
         yield f"No utterance has the label {label!r} (subset {where}): it scores 0 in the macro F1 of every row."
+    below = [row.title for row in board.rows(protocol) if row.above_floors is False]
+    if below:
+        yield f"Not shown to be better than every floor: {'; '.join(below)}."
     # The rows of other subsets of dialogues say nothing that those of the whole test split do not.
-    beside = SUBSETS.keys() - {ALL.name}
+    others = SUBSETS.keys() - {ALL.name}
     shown = {
         (row.title, row.notes): row
         for section in board.sections
-        if section.protocol == protocol and section.subset not in beside
+        if section.protocol == protocol and section.subset not in others
         for row in section.rows
     }.values()
     common = set.intersection(*(set(row.notes) for row in shown)) if len(shown) > 1 else set()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EPILOG = """\b
 Examples:
   erc-bench compare sentemocontext tfidf-logreg
-  erc-bench compare "minilm-classifier (fine_tune=true)" minilm-classifier --metric macro_f1 --subset unseen
+  erc-bench compare "minilm-classifier (fine_tune=true)" minilm-classifier --metric macro_f1 --subset novel
   erc-bench compare results/sample/lookup/3067b7fa444d/seed-0 tfidf-logreg --dataset sample
 \b
 A and B are rows of the board, as written there or by the beginning of their title, or folders
@@ -35,7 +35,7 @@ comparison is not corrected for others you may make; the ranks of the board are.
     metavar="NAME",
     help="A ranked protocol: utterance, last-turn, emotional, …  [default: the first that covers both rows]",
 )
-@click.option("--subset", default="all", show_default=True, metavar="NAME", help="Which test dialogues: all, unseen, …")
+@options.subset
 @options.dataset_of_rows
 @options.data_dir
 @options.results_dir

@@ -16,7 +16,7 @@ Examples:
   erc-bench leaderboard
   erc-bench leaderboard --dataset dailydialog --protocol last-turn --format md,csv,html,latex
   erc-bench leaderboard --dataset sample --format html,svg --output-dir board
-  erc-bench leaderboard --json | jq '.rows[] | select(.subset == "unseen")'
+  erc-bench leaderboard --json | jq '.rows[] | select(.subset == "novel")'
 \b
 Every number is recomputed from the predictions in the run records and the gold labels of the
 dataset, which must therefore be there (--data-dir). Rows with the evidence `published` are

@@ -59,6 +59,27 @@ def _name_of_dataset(_ctx: click.Context, _param: click.Parameter, value: str | 
     return None if value is None else dataset_name(value)
 
 
+def subset(function: Decorated) -> Decorated:
+    """`--subset`: which test dialogues count; a name that a subset once had is read as the one it has now."""
+    return click.option(
+        "--subset",
+        default="all",
+        show_default=True,
+        metavar="NAME",
+        callback=_name_of_subset,
+        help="Which test dialogues: all, not-verbatim, novel, annotated-twice.",
+    )(function)
+
+
+def _name_of_subset(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    from erc_bench.protocols.subsets import RENAMED, SUBSETS
+
+    if value in RENAMED:
+        now = SUBSETS[RENAMED[value]]
+        click.echo(f"note: the subset {value} is now called {now.name} ({now.short}).", err=True)
+    return RENAMED.get(value, value)
+
+
 def results_dir(function: Decorated) -> Decorated:
     """`--results-dir`: where run records lie."""
     return click.option(

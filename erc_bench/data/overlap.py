@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 
-from erc_bench.contract.domain import Dataset, Dialogue, Target, folded
+from erc_bench.content_cache import ContentCache
+from erc_bench.contract.domain import Dataset, Dialogue, Split, Target, folded
+from erc_bench.data import near
+from erc_bench.paths import cache_dir
 
 SHARED_WORDS = 6
 """Shorter utterances are everyday phrases that any two corpora share."""
+
+FOLDER = "near_twins"
 
 
 def dialogue_text(dialogue: Dialogue) -> str:
@@ -22,6 +31,63 @@ def seen_dialogues(dataset: Dataset) -> frozenset[str]:
     """Ids of the test dialogues that stand word for word in the training split (see `dialogue_text`)."""
     train = {dialogue_text(dialogue) for dialogue in dataset.train}
     return frozenset(dialogue.id for dialogue in dataset.test if dialogue_text(dialogue) in train)
+
+
+def near_twins(
+    dataset: Dataset, of: Split = "test", among: Split = "train", *, folder: Path | None = None
+) -> frozenset[str]:
+    """Ids of the dialogues of one split that have a near twin in another, equal ones among them.
+
+    Near twins have a Jaccard similarity of at least 0.8 on runs of three words (`erc_bench.data.near`). What was found once
+    is kept under the content of the dataset.
+
+    Parameters
+    ----------
+    folder
+        Where to keep it; default the user's cache folder, which is safe to delete.
+    """
+    dialogues = dataset.split(of)
+    kept = ContentCache((folder or cache_dir()) / FOLDER)
+    key = hashlib.sha256(json.dumps([_code(), dataset.fingerprint, of, among]).encode()).hexdigest()
+    content = kept.get(key)
+    if content is None:
+        these, others = (map(_shingles, dataset.split(split)) for split in (of, among))
+        positions = sorted(near.with_twin(list(these), others))
+        kept.put(key, json.dumps(positions).encode())
+    else:
+        positions = json.loads(content)
+    return frozenset(dialogues[position].id for position in positions)
+
+
+def _shingles(dialogue: Dialogue) -> frozenset[str]:
+    return near.word_shingles(dialogue_text(dialogue))
+
+
+@cache
+def _code() -> str:
+    """SHA-256 of what decides which dialogues are near each other."""
+    files = (Path(__file__), Path(near.__file__))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def second_annotations(dataset: Dataset) -> dict[Target, str]:
+    """The labels that test utterances have in training, for test dialogues that stand there turn for turn.
+
+    A dialogue that the training split repeats has the labels of its first place there.
+    """
+    first: dict[tuple[str, ...], Dialogue] = {}
+    for dialogue in dataset.train:
+        first.setdefault(_turns(dialogue), dialogue)
+    return {
+        target: str(utterance.label)
+        for dialogue in dataset.test
+        if (other := first.get(_turns(dialogue))) is not None
+        for target, utterance in zip(dialogue.targets(), other.utterances, strict=True)
+    }
+
+
+def _turns(dialogue: Dialogue) -> tuple[str, ...]:
+    return tuple(folded(utterance.text) for utterance in dialogue.utterances)
 
 
 def bare_words(text: str) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def compare_sides(
     for kind, name, names in (("metric", chosen, METRICS), ("protocol", protocol, known)):
         if name not in names:
             raise UnknownNameError(f"a {kind}", name, names)
-    find_subset(subset)
+    subset = find_subset(subset).name
     one, other = (_estimate(side, dataset, known, protocol, subset) for side in (a, b))
     return Pair(a, b, protocol, subset, (one, other), compare(one, other, METRICS[chosen]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,15 +15,18 @@ from erc_bench.errors import DataError
 from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.rows import Row, Score, Section, row_of_runs, with_confusions
 from erc_bench.protocols.runs import DatasetRuns
-from erc_bench.protocols.subsets import ALL, SUBSETS, Subset
-from erc_bench.protocols.views import View
+from erc_bench.protocols.subsets import ALL, SUBSETS, Subset, subsets_beside
+from erc_bench.protocols.views import View, dialogue_confusions
+from erc_bench.records.answers import NONE
 from erc_bench.scoring import metrics
-from erc_bench.scoring.bootstrap import Estimate, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, Weights, resample_weights
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.kept import kept_estimates
 
 if TYPE_CHECKING:
     from erc_bench.records.groups import NamedGroup, RunGroup
+
+ANNOTATORS = "second annotation"
 
 
 class LabelProtocol(Protocol):
@@ -31,6 +34,8 @@ class LabelProtocol(Protocol):
 
     needs: ClassVar[Targets] = "all"
     """What a run must have labelled at least."""
+    apart: ClassVar[tuple[str, ...]] = ()
+    """Subsets that get a section of their own though they stand in no column beside the whole test split."""
 
     @abstractmethod
     def turns(self, dialogue: Dialogue, labels: LabelSet) -> Sequence[int]:
@@ -80,18 +85,26 @@ class LabelProtocol(Protocol):
         )
 
     def sections(self, runs: DatasetRuns, subsets: Collection[str] | None = None) -> list[Section]:
-        """A section a subset: `scores` of a row have the mean over seeds with its interval over dialogues."""
+        """A section a subset: `scores` of a row have the mean over seeds with its interval over dialogues.
+
+        Without `subsets` there is none for a subset without dialogues.
+        """
         covered = [named for named in runs.rows if self.covers(named.group)]
         if not covered:
             return []
         runs.read([named.group for named in covered])
+        shown = {subset.name for subset in (ALL, *subsets_beside())} | set(self.apart)
         return [
-            self._section(runs, covered, self.view(runs.dataset, subset))
+            self._section(runs, covered, self.view(runs.dataset, subset), subset)
             for subset in SUBSETS.values()
-            if subsets is None or subset.name in subsets
+            if (subset.name in subsets if subsets is not None else subset.name in shown and self._any(runs, subset))
         ]
 
-    def _section(self, runs: DatasetRuns, covered: Sequence[NamedGroup], part: View) -> Section:
+    def _any(self, runs: DatasetRuns, subset: Subset) -> bool:
+        labels = runs.dataset.labels
+        return any(self.turns(dialogue, labels) for dialogue in subset.dialogues(runs.dataset))
+
+    def _section(self, runs: DatasetRuns, covered: Sequence[NamedGroup], part: View, subset: Subset) -> Section:
         labels = runs.dataset.labels
         weights = resample_weights(len(part.dialogues))
         confusions = [runs.confusions(part, named.group) for named in covered]
@@ -100,6 +113,8 @@ class LabelProtocol(Protocol):
             _row(part, named, estimated, np.stack([run.sum(axis=0) for run in by_seed]), labels)
             for named, estimated, by_seed in zip(covered, found, confusions, strict=True)
         ]
+        if subset.annotated is not None:
+            rows.insert(0, _annotators_row(runs.dataset, part, subset.annotated(runs.dataset), weights))
         return Section(
             runs.dataset.name,
             part.protocol,
@@ -108,6 +123,7 @@ class LabelProtocol(Protocol):
             len(part),
             tuple(rows),
             {named.title: estimated for named, estimated in zip(covered, found, strict=True)},
+            ranked=subset.beside,
         )
 
 
@@ -116,6 +132,27 @@ def _gold(dialogue: Dialogue, turn: int) -> str:
     if label is None:
         raise DataError(f"turn {turn} of {dialogue.id} must have a gold label, got none. Score labelled dialogues.")
     return label
+
+
+def _annotators_row(dataset: Dataset, part: View, answers: Mapping[Target, str], weights: Weights) -> Row:
+    """What the labels that people gave a second time score as answers."""
+    labels = dataset.labels
+    answered = np.full(int(part.places.max()) + 1, NONE, np.int16)
+    answered[part.places] = metrics.label_indices([answers[target] for target in part.targets], labels)
+    confusions = dialogue_confusions(part, answered, labels)
+    (found,) = kept_estimates([[confusions]], labels, weights)
+    total = confusions.sum(axis=0)
+    row = Row(
+        ANNOTATORS,
+        dataset.name,
+        part.protocol,
+        part.subset,
+        "annotation",
+        "the labels of the same dialogues in the training split",
+        summary="the second annotation of dialogues that stand in the training split, scored like the answers of a system",
+    )
+    scores = {name: _score(found, name) for name in METRICS}
+    return replace(with_confusions(row, total[None], labels), scores=scores)
 
 
 def _row(part: View, named: NamedGroup, found: Estimate, by_seed: NDArray[np.int64], labels: LabelSet) -> Row:

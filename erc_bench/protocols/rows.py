@@ -33,7 +33,8 @@ class Score:
 class Row:
     """One line of the board, measured or published.
 
-    `rank` is empty for what is not ranked. `scores` maps names of metrics (`erc_bench.scoring.catalogue`) to their
+    `rank` is empty for what is not ranked: floors and published rows. `above_floors` says whether a ranked row was shown to
+    be better than every floor (None: there is none). `scores` maps names of metrics (`erc_bench.scoring.catalogue`) to their
     score; published rows have only what their source reports. `weighted` has `precision` and `recall` over the emotions,
     each label weighted by its support. `confusion` sums the seeds, (labels, labels + 1); `shares` has what part of each
     gold label got each answer, of the same shape, a mean over seeds and resamplings.
@@ -50,6 +51,7 @@ class Row:
     evidence: str
     source: str
     rank: str = ""
+    above_floors: bool | None = None
     system: str = ""
     summary: str = ""
     reference: str = ""
@@ -99,8 +101,9 @@ class Layout:
 class Section:
     """One protocol and subset of a dataset: its rows, and what they were computed on.
 
-    Rows with `estimates`, by title, are ranked by the board; without any they stay in the order of the protocol, in a
-    table of its `layout`. `metrics` are the columns that scores have on the page, the one that orders the rows first.
+    Rows with `estimates`, by title, are ordered by the board, and ranked where `ranked`; without any they stay in the order
+    of the protocol, in a table of its `layout`. `metrics` are the columns that scores have on the page, the one that orders
+    the rows first.
     """
 
     dataset: str
@@ -112,6 +115,7 @@ class Section:
     estimates: dict[str, Estimate] = field(default_factory=dict)
     metrics: tuple[Metric, ...] = field(default_factory=headline)
     layout: Layout | None = None
+    ranked: bool = True
 
     @property
     def drawn(self) -> tuple[Metric, ...]:

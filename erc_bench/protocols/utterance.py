@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from erc_bench.contract.domain import Dialogue, LabelSet
 from erc_bench.protocols.labelled import LabelProtocol
+from erc_bench.protocols.subsets import ANNOTATED_TWICE
 
 
 class Utterance(LabelProtocol):
@@ -11,6 +12,7 @@ class Utterance(LabelProtocol):
 
     name = "utterance"
     meaning = "Every test utterance counts."
+    apart = (ANNOTATED_TWICE.name,)
 
     def turns(self, dialogue: Dialogue, labels: LabelSet) -> range:
         """All turns."""

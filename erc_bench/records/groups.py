@@ -78,6 +78,32 @@ def named_groups(groups: Sequence[RunGroup]) -> list[NamedGroup]:
     return [NamedGroup(title, group) for title, group in zip(titles(groups), groups, strict=True)]
 
 
+def without_twins(groups: Sequence[RunGroup]) -> tuple[list[RunGroup], list[tuple[RunGroup, RunGroup]]]:
+    """The groups without those that labelled last turns only while the same configuration labelled all with these seeds.
+
+    The second is every group that was left out, with the one that stands for it: one system, and no second candidate.
+    """
+    whole = {_configuration(group.record): group for group in groups if group.record.targets == "all"}
+    pairs = [
+        (group, whole[_configuration(group.record)])
+        for group in groups
+        if group.record.targets != "all"
+        and _configuration(group.record) in whole
+        and _seeds(group) <= _seeds(whole[_configuration(group.record)])
+    ]
+    left_out = [id(group) for group, _ in pairs]
+    return [group for group in groups if id(group) not in left_out], pairs
+
+
+def _configuration(record: RunRecord) -> str:
+    known = (record.dataset, record.system, record.settings, record.withheld, record.evidence)
+    return json.dumps(known, sort_keys=True, default=str)
+
+
+def _seeds(group: RunGroup) -> set[int]:
+    return {run.record.seed for run in group.runs}
+
+
 def check_run(run: Run, dataset: Dataset) -> None:
     """Refuse a run made on other data, or whose predictions are not those it finished with.
 

@@ -98,22 +98,61 @@ def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]
     return adjusted
 
 
-def ranks(rows: Sequence[Estimate], metric: Metric = MICRO_F1, *, alpha: float = ALPHA) -> list[str]:
-    """The rank of every row, in the order given: "2", or "1-3" where rows cannot be told apart."""
-    count = len(rows)
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
-    p_values = []
-    for i, j in pairs:
-        paired = _paired(rows[i], rows[j], metric)
-        error, freedom = paired.standard_error, paired.degrees_of_freedom
-        p_values.append(_p_value(paired.value, error, freedom, dialogues=rows[i].dialogues))
-    better = [0] * count
-    worse = [0] * count
-    for (i, j), p_value in zip(pairs, holm(p_values), strict=True):
-        if p_value <= alpha:
-            first, second = (metric.best_first(rows[row].score[metric.name]) for row in (i, j))
-            winner, loser = (i, j) if first < second else (j, i)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a row stands on its board: "2", "1-3" where rows cannot be told apart, or "" for a floor, which has no rank.
+
+    `above_floors` says whether a row is better than every floor of the board; None for a floor, and where there is none.
+    """
+
+    rank: str
+    above_floors: bool | None
+
+
+def standings(
+    rows: Sequence[Estimate], floors: Sequence[bool], metric: Metric = MICRO_F1, *, alpha: float = ALPHA
+) -> list[Standing]:
+    """How rows stand, in the order given; `floors` says which of them are trivial predictors.
+
+    The family of claims is what a reader chooses by: every pair of rows that are no floors, and for each of them whether
+    it is better than all floors. Holm's correction runs over all of these, so that the chance of any false claim is at
+    most `alpha`. "Better than all" is refused by the largest of its p-values (an intersection-union test, Berger 1982),
+    nearly always that of the best floor, and needs no correction for the number of floors: adding floors to a board
+    makes no claim between systems harder.
+    """
+    chosen = [place for place, floor in enumerate(floors) if not floor]
+    lowest = [place for place, floor in enumerate(floors) if floor]
+    pairs = [(one, other) for at, one in enumerate(chosen) for other in chosen[at + 1 :]]
+    p_values = [_pair_p_value(rows[one], rows[other], metric) for one, other in pairs]
+    p_values += [_p_above(rows[row], [rows[floor] for floor in lowest], metric) for row in chosen if lowest]
+    rejected = holm(p_values) <= alpha
+    better, worse = dict.fromkeys(chosen, 0), dict.fromkeys(chosen, 0)
+    for (one, other), different in zip(pairs, rejected, strict=False):
+        if different:
+            winner, loser = (one, other) if _is_better(rows[one], rows[other], metric) else (other, one)
             better[loser] += 1
             worse[winner] += 1
-    bounds = [(1 + better[row], count - worse[row]) for row in range(count)]
-    return [str(low) if low == high else f"{low}-{high}" for low, high in bounds]
+    above = dict(zip(chosen, map(bool, rejected[len(pairs) :]), strict=False))
+    found = []
+    for place, floor in enumerate(floors):
+        low, high = (0, 0) if floor else (1 + better[place], len(chosen) - worse[place])
+        found.append(Standing("" if floor else str(low) if low == high else f"{low}-{high}", above.get(place)))
+    return found
+
+
+def ranks(rows: Sequence[Estimate], metric: Metric = MICRO_F1, *, alpha: float = ALPHA) -> list[str]:
+    """The rank of every row, in the order given, where none of them is a floor."""
+    return [standing.rank for standing in standings(rows, [False] * len(rows), metric, alpha=alpha)]
+
+
+def _pair_p_value(one: Estimate, other: Estimate, metric: Metric) -> float:
+    paired = _paired(one, other, metric)
+    return _p_value(paired.value, paired.standard_error, paired.degrees_of_freedom, dialogues=one.dialogues)
+
+
+def _p_above(row: Estimate, floors: Sequence[Estimate], metric: Metric) -> float:
+    return max(_pair_p_value(row, floor, metric) if _is_better(row, floor, metric) else 1.0 for floor in floors)
+
+
+def _is_better(one: Estimate, other: Estimate, metric: Metric) -> bool:
+    return metric.best_first(one.score[metric.name]) < metric.best_first(other.score[metric.name])

@@ -72,7 +72,7 @@ def test_published_results_need_no_runs_and_no_data(results: Path, home: Path) -
 def test_measured_and_published_rows_stand_on_one_board(mini: Dataset, tmp_path: Path, write_run: WriteRun) -> None:
     write_run(tmp_path, mini, ["anger"] * 96)
     board = measured_board(mini, group_runs(find_runs(tmp_path)), published=published_board("dailydialog").published)
-    assert len(board.sections) == 6
+    assert len(board.sections) == 10
     assert len(board.published) == 24
 
 

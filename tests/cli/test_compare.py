@@ -55,18 +55,24 @@ def test_a_row_against_itself(results: Path, command: Command) -> None:
 
 
 def test_json_states_everything(results: Path, command: Command) -> None:
-    arguments = ("--metric", "mcc", "--subset", "unseen", "--protocol", "last-turn", "--json")
+    arguments = ("--metric", "mcc", "--subset", "not-verbatim", "--protocol", "last-turn", "--json")
     found = json.loads(command("compare", "perfect", "half", "--results-dir", results, *arguments).out)
     assert (found["dataset"], found["protocol"], found["subset"], found["metric"]) == (
         "sample",
         "last-turn",
-        "unseen",
+        "not-verbatim",
         "mcc",
     )
     assert found["a"] == {"title": "perfect", "seeds": 2, "score": 1.0}
     assert found["difference"] == pytest.approx(found["a"]["score"] - found["b"]["score"])
     assert found["low"] < found["difference"] < found["high"]
     assert found["detectable"] > 0
+
+
+def test_the_old_name_of_a_subset_is_read_with_a_note(results: Path, command: Command) -> None:
+    done = command("compare", "perfect", "half", "--results-dir", results, "--subset", "unseen")
+    assert "subset not-verbatim: " in done.out
+    assert "note: the subset unseen is now called not-verbatim (without the test dialogues that stand" in done.err
 
 
 def test_run_folders_compare_single_seeds(results: Path, command: Command) -> None:

@@ -62,12 +62,12 @@ def test_one_protocol(results: Path, command: Command) -> None:
     assert command("leaderboard", "--results-dir", results, "--protocol", "last-turn").code == 0
     rows = list(csv.DictReader(io.StringIO((results / "leaderboard.csv").read_text())))
     assert {row["protocol"] for row in rows} == {"last-turn"}
-    assert {row["subset"] for row in rows} == {"all", "unseen"}
+    assert {row["subset"] for row in rows} == {"all", "not-verbatim", "novel"}
 
 
 def test_json_has_the_columns_and_nothing_else_on_stdout(results: Path, command: Command) -> None:
     content = json.loads(command("leaderboard", "--results-dir", results, "--json").out)
-    assert [tuple(row)[: len(columns())] for row in content["rows"]] == [columns()] * 12
+    assert [tuple(row)[: len(columns())] for row in content["rows"]] == [columns()] * 21
     assert content["rows"][0]["micro_f1"] == 100
     assert len(content["incomplete_runs"]) == 1
     assert content["files"] == [str(results / "leaderboard.md"), str(results / "leaderboard.csv")]
@@ -202,4 +202,5 @@ def test_constant_on_real_data_is_the_oracle(
     found = measured["last-turn", "all"]
     assert [round(float(found[name]), 2) for name in ("macro_f1", "micro_f1", "mcc")] == [7.37, 42.80, 0]
     assert sum(row["evidence"] == "published" for row in rows) == 24
-    assert [row["evidence"] for row in rows] == ["measured"] * 6 + ["published"] * 24
+    kinds = [row["evidence"] for row in rows]
+    assert kinds == ["measured"] * 3 + ["annotation"] + ["measured"] * 7 + ["published"] * 24

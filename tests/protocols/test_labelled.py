@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import eq
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef
 
 from erc_bench.contract.domain import Dataset
-from erc_bench.errors import DataCorruptError
+from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.files import file_sha256
 from erc_bench.protocols.last_turn import LAST_TURN
 from erc_bench.protocols.rows import Row, Section
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 Gold = Callable[[Dataset], list[str]]
 
 
-def board(results: Path, dataset: Dataset) -> dict[tuple[str, str], Section]:
+def board(results: Path, dataset: Dataset, subsets: Sequence[str] | None = None) -> dict[tuple[str, str], Section]:
     runs = DatasetRuns.of(dataset, group_runs(find_runs(results)))
-    found = [section for protocol in (UTTERANCE, LAST_TURN) for section in protocol.sections(runs)]
+    found = [section for protocol in (UTTERANCE, LAST_TURN) for section in protocol.sections(runs, subsets)]
     return {(section.protocol, section.subset): section for section in found}
 
 
@@ -57,7 +58,7 @@ def test_scores_are_those_of_scikit_learn(tmp_path: Path, mini: Dataset, gold: G
 
 def test_intervals_hold_the_score(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
     write_run(tmp_path, mini, spoiled(gold(mini), 3))
-    for section in board(tmp_path, mini).values():
+    for section in board(tmp_path, mini, ("all", "not-verbatim", "novel")).values():
         for name in ("micro_f1", "macro_f1", "mcc"):
             score = section.rows[0].scores[name]
             assert score.low is not None
@@ -65,11 +66,57 @@ def test_intervals_hold_the_score(tmp_path: Path, mini: Dataset, gold: Gold, wri
             assert score.low < score.value < score.high
 
 
-def test_every_protocol_has_both_subsets(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
+def test_every_protocol_has_the_subsets_and_one_has_the_second_annotation(
+    tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun
+) -> None:
     write_run(tmp_path, mini, gold(mini))
     found = board(tmp_path, mini)
-    assert list(found) == [("utterance", "all"), ("utterance", "unseen"), ("last-turn", "all"), ("last-turn", "unseen")]
-    assert [(s.dialogues, s.utterances) for s in found.values()] == [(24, 96), (22, 89), (24, 24), (22, 22)]
+    assert {key: (section.dialogues, section.utterances) for key, section in found.items()} == {
+        ("utterance", "all"): (24, 96),
+        ("utterance", "not-verbatim"): (22, 89),
+        ("utterance", "novel"): (22, 89),
+        ("utterance", "annotated-twice"): (2, 7),
+        ("last-turn", "all"): (24, 24),
+        ("last-turn", "not-verbatim"): (22, 22),
+        ("last-turn", "novel"): (22, 22),
+    }
+
+
+def test_a_subset_without_dialogues_has_no_section_unless_it_is_asked_for(
+    tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun
+) -> None:
+    apart = replace(mini, test=mini.test[2:])
+    write_run(tmp_path, apart, gold(apart))
+    assert [subset for protocol, subset in board(tmp_path, apart) if protocol == "utterance"] == [
+        "all",
+        "not-verbatim",
+        "novel",
+    ]
+    with pytest.raises(DataError, match="annotated-twice of mini must hold at least one utterance"):
+        board(tmp_path, apart, ("annotated-twice",))
+
+
+def test_the_second_annotation_is_scored_like_answers(
+    tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun
+) -> None:
+    """The test labels of a dialogue that stands in train are changed: the training labels then miss them."""
+    first = mini.test[0]
+    changed = replace(first, utterances=tuple(replace(u, label="anger") for u in first.utterances))
+    apart = replace(mini, test=(changed, *mini.test[1:]))
+    write_run(tmp_path, apart, gold(apart))
+    section = board(tmp_path, apart, ("annotated-twice",))["utterance", "annotated-twice"]
+    annotators, perfect = section.rows
+    assert (annotators.title, annotators.evidence, annotators.rank) == ("second annotation", "annotation", "")
+    answers = [str(u.label) for dialogue in mini.test[:2] for u in dialogue.utterances]
+    truth = [str(u.label) for dialogue in apart.test[:2] for u in dialogue.utterances]
+    micro = 100 * f1_score(truth, answers, labels=list(mini.labels.emotions), average="micro", zero_division=0)
+    assert annotators.scores["micro_f1"].value == pytest.approx(micro)
+    assert annotators.scores["accuracy"].value == pytest.approx(100 * sum(map(eq, truth, answers)) / len(truth))
+    assert perfect.scores["micro_f1"].value == 100
+    assert annotators.confusion is not None
+    assert annotators.confusion.sum() == 7
+    assert not section.ranked
+    assert list(section.estimates) == ["echo"]
 
 
 def test_runs_on_last_turns_are_not_under_utterance(
@@ -84,7 +131,7 @@ def test_runs_on_last_turns_are_not_under_utterance(
 
 def test_only_last_turns_give_no_utterance_section(tmp_path: Path, mini: Dataset, write_run: WriteRun) -> None:
     write_run(tmp_path, mini, ["happiness"] * len(mini.test), targets="last")
-    assert list(board(tmp_path, mini)) == [("last-turn", "all"), ("last-turn", "unseen")]
+    assert list(board(tmp_path, mini)) == [("last-turn", "all"), ("last-turn", "not-verbatim"), ("last-turn", "novel")]
 
 
 def test_seeds_share_a_row(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> None:
@@ -185,7 +232,9 @@ def test_constant_rows_are_the_oracles(tmp_path: Path, dailydialog: Dataset, wri
     found = board(tmp_path, dailydialog)
     sizes = {key: (section.dialogues, section.utterances) for key, section in found.items()}
     assert sizes["utterance", "all"] == (1000, 7740)
-    assert sizes["utterance", "unseen"] == (893, 6966)
+    assert sizes["utterance", "not-verbatim"] == (893, 6966)
+    assert sizes["utterance", "novel"] == (788, 6015)
+    assert sizes["utterance", "annotated-twice"] == (106, 757)
 
     def scores(protocol: str, title: str) -> list[float]:
         row = rows_by_title(found[protocol, "all"])[title]
@@ -193,6 +242,9 @@ def test_constant_rows_are_the_oracles(tmp_path: Path, dailydialog: Dataset, wri
 
     assert scores("utterance", "happy") == [3.88, 22.25, 0]
     assert scores("last-turn", "happy") == [7.37, 42.80, 0]
+    annotators = found["utterance", "annotated-twice"].rows[0]
+    rounded = {name: round(annotators.scores[name].value, 2) for name in ("macro_f1", "micro_f1", "mcc", "accuracy")}
+    assert rounded == {"macro_f1": 46.32, "micro_f1": 59.69, "mcc": 0.53, "accuracy": 83.22}
     assert scores("utterance", "neutral") == [0, 0, 0]
     accuracy = rows_by_title(found["utterance", "all"])["neutral"].scores["accuracy"].value
     assert round(accuracy, 1) == 81.7

@@ -10,7 +10,7 @@ from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataError
 from erc_bench.protocols.emotional import EMOTIONAL
 from erc_bench.protocols.last_turn import LAST_TURN
-from erc_bench.protocols.subsets import ALL, UNSEEN
+from erc_bench.protocols.subsets import ALL, NOT_VERBATIM
 from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.protocols.views import dialogue_confusions, gold_positions
 from erc_bench.records.answers import AnswerReader, Codes
@@ -61,8 +61,8 @@ def test_an_unlabelled_test_utterance_is_refused(small: Dataset) -> None:
 
 def test_a_subset_without_utterances_is_refused(small: Dataset) -> None:
     leaked = Dataset("leaked", small.labels, small.train, (), small.test[1:2])
-    with pytest.raises(DataError, match="unseen of leaked must hold at least one utterance"):
-        UTTERANCE.view(leaked, UNSEEN)
+    with pytest.raises(DataError, match="not-verbatim of leaked must hold at least one utterance"):
+        UTTERANCE.view(leaked, NOT_VERBATIM)
 
 
 def test_gold_positions_follow_the_dataset(sample: Dataset) -> None:
@@ -76,16 +76,16 @@ def test_views_of_dailydialog(dailydialog: Dataset) -> None:
     sizes = {
         (protocol.name, subset.name): (len(part.dialogues), len(part))
         for protocol in (UTTERANCE, LAST_TURN, EMOTIONAL)
-        for subset in (ALL, UNSEEN)
+        for subset in (ALL, NOT_VERBATIM)
         for part in [protocol.view(dailydialog, subset)]
     }
     assert sizes == {
         ("utterance", "all"): (1000, 7740),
-        ("utterance", "unseen"): (893, 6966),
+        ("utterance", "not-verbatim"): (893, 6966),
         ("last-turn", "all"): (1000, 1000),
-        ("last-turn", "unseen"): (893, 893),
+        ("last-turn", "not-verbatim"): (893, 893),
         ("emotional", "all"): (1000, 1419),
-        ("emotional", "unseen"): (893, 1240),
+        ("emotional", "not-verbatim"): (893, 1240),
     }
     gold = LAST_TURN.view(dailydialog).gold
     assert [gold.count(name) for name in dailydialog.labels.names] == [673, 14, 3, 0, 284, 18, 8]

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from erc_bench.contract.domain import Dataset
+from erc_bench.contract.domain import Dataset, Targets
 from erc_bench.errors import DataCorruptError, DataMissingError
-from erc_bench.records.groups import check_run, group_runs, named_groups, source_of, titles
+from erc_bench.records.groups import check_run, group_runs, named_groups, source_of, titles, without_twins
 from erc_bench.records.predictions import PREDICTIONS_FILE
 from erc_bench.records.record import find_runs
 
@@ -97,3 +97,30 @@ def test_the_source_of_a_row(tmp_path: Path, mini: Dataset, gold: Gold, write_ru
     assert source_of([records[0], records[2]]) == f"{command} --seed 0; {command} --seed 2"
     scored = records[0].model_copy(update={"evidence": "predictions", "reference": "Doe et al., ACL 2025"})
     assert source_of([scored]) == "Doe et al., ACL 2025"
+
+
+def test_a_run_over_last_turns_is_no_second_row_of_a_configuration_that_labelled_all(
+    tmp_path: Path, mini: Dataset, write_run: WriteRun
+) -> None:
+    def happy(targets: Targets, **fields: Any) -> None:
+        count = 96 if targets == "all" else len(mini.test)
+        write_run(tmp_path, mini, ["happiness"] * count, targets=targets, **fields)
+
+    happy("all", system="both")
+    happy("last", system="both", config_hash="aaaa")
+    happy("last", system="alone", config_hash="aaaa")
+    happy("all", system="other", settings={"mode": "rank"}, config_hash="bbbb")
+    happy("last", system="other", settings={"mode": "choose"}, config_hash="cccc")
+    happy("all", system="seeds", seed=0)
+    for seed in (0, 1):
+        happy("last", system="seeds", seed=seed, config_hash="aaaa")
+    kept, twins = without_twins(group_runs(find_runs(tmp_path)))
+    assert [(twin.record.title, group.record.title) for twin, group in twins] == [("both (targets=last)", "both")]
+    assert [group.record.title for group in kept] == [
+        "alone (targets=last)",
+        "both",
+        "other (mode=rank)",
+        "other (mode=choose, targets=last)",
+        "seeds",
+        "seeds (targets=last)",
+    ]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.scoring.bootstrap import Estimate, estimate, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, estimate, estimates, resample_weights
 from erc_bench.scoring.catalogue import METRICS, MICRO_F1
-from erc_bench.scoring.significance import compare, holm, ranks
+from erc_bench.scoring.significance import Standing, compare, holm, ranks, standings
 
 DIALOGUES = 200
 WEIGHTS = resample_weights(DIALOGUES, resamples=500)
@@ -126,6 +127,60 @@ def test_overlapping_groups_overlap_in_their_ranks() -> None:
 def test_a_single_row_is_first() -> None:
     assert ranks([row(0.7, 1)]) == ["1"]
     assert ranks([]) == []
+
+
+def test_floors_have_no_rank_and_rows_are_read_against_all_of_them() -> None:
+    rows = [row(0.9, 1), row(0.5, 2), row(0.7, 3), row(0.70, 4), row(0.3, 5)]
+    assert standings(rows, [False, True, True, False, False]) == [
+        Standing("1", True),
+        Standing("", None),
+        Standing("", None),
+        Standing("2", False),  # better than one floor and not than the other
+        Standing("3", False),
+    ]
+    assert [standing.above_floors for standing in standings(rows, [False] * 5)] == [None] * 5
+    assert standings(rows[:1], [True]) == [Standing("", None)]
+
+
+def test_more_floors_make_no_claim_between_systems_harder() -> None:
+    two = [row(0.72, 14), row(0.68, 16)]
+    low = [row(0.3, seed) for seed in range(20, 24)]
+    alone = standings(two, [False, False])
+    beside = standings([*two, *low], [False, False, *[True] * 4])
+    assert [standing.rank for standing in alone] == [standing.rank for standing in beside[:2]] == ["1", "2"]
+    assert [standing.above_floors for standing in beside[:2]] == [True, True]
+
+
+def test_a_metric_where_less_is_better_turns_the_order_around() -> None:
+    rows = [row(0.9, 1), row(0.6, 2), row(0.3, 3)]
+    less = dataclasses.replace(MICRO_F1, higher_is_better=False)
+    assert [standing.above_floors for standing in standings(rows, [False, True, False], less)] == [False, None, True]
+
+
+def test_any_false_claim_is_made_on_at_most_one_board_of_twenty() -> None:
+    """Five equal systems, two equal floors of the same score, and two lower floors: every claim but one kind is false.
+
+    The claims are that two systems differ and that a system is better than all floors. Rows are exchangeable within a
+    dialogue, so that none of these is true in any test set.
+    """
+    generator = np.random.default_rng(21)
+    boards, false = 150, 0
+    for board in range(boards):
+        ease = generator.normal(0, 0.15, DIALOGUES)
+        rows = []
+        for right in (*[0.7] * 7, 0.4, 0.4):
+            counts = np.zeros((DIALOGUES, 7, 8), np.int64)
+            for gold, wrong in ((0, 4), (4, 0)):
+                hits = generator.binomial(4, np.clip(right + ease, 0, 1))
+                counts[:, gold, gold], counts[:, gold, wrong] = hits, 4 - hits
+            rows.append([counts])
+        found = standings(
+            estimates(rows, LABELS, resample_weights(DIALOGUES, resamples=200, seed=board)),
+            [False] * 5 + [True] * 4,
+        )
+        false += any(standing.rank not in ("1-5", "") or standing.above_floors for standing in found)
+    # With a rate of 5%, more than 15 of 150 happen in one of 250 trials.
+    assert false <= 15
 
 
 def test_scoring_imports_neither_torch_nor_scikit_learn() -> None:

@@ -18,12 +18,13 @@ FIRST_COLUMNS = (
     *(f"{metric}{end}" for metric in WITH_INTERVAL for end in ("", "_low", "_high")),
     *("unusable_rate", "context", "parameters", "train_seconds", "utterances_per_second", "evidence", "source"),
 )
+LATER_COLUMNS = ("above_floors",)
 TIME_DECIMALS = 1
 
 
 def columns() -> tuple[str, ...]:
-    """The columns of the CSV: the first ones in their published order, then every other metric."""
-    return (*FIRST_COLUMNS, *(name for name in METRICS if name not in FIRST_COLUMNS))
+    """The columns of the CSV: the first ones in their published order, then later ones, then every other metric."""
+    return (*FIRST_COLUMNS, *LATER_COLUMNS, *(name for name in METRICS if name not in FIRST_COLUMNS))
 
 
 def render_csv(boards: Sequence[Board]) -> str:
@@ -59,6 +60,7 @@ def values(row: Row) -> dict[str, Any]:
         "utterances_per_second": _rounded(row.utterances_per_second, TIME_DECIMALS),
         "evidence": row.evidence,
         "source": "; ".join([row.source, *(f"flag: {flag}" for flag in row.flags), *_checked(row)]),
+        "above_floors": None if row.above_floors is None else "yes" if row.above_floors else "no",
     }
     for metric in METRICS.values():
         found |= _with_limits(metric, row.scores.get(metric.name))

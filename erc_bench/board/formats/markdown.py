@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from erc_bench.board import text
 from erc_bench.board.model import Board
-from erc_bench.board.words import protocol_meaning
+from erc_bench.board.words import protocol_meaning, subset_meaning
 
 # What Markdown would read as code, emphasis, a table border, HTML, an entity, or a link or its definition.
 SPECIAL = re.compile(r"[\\`*<|~]|&(?=#?\w+;)|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
@@ -39,6 +39,10 @@ def _board(board: Board) -> Iterator[str]:
         notes = list(text.notes(board, protocol))
         if notes:
             yield "\n".join(["Notes:", "", *(f"- {escaped(note)}" for note in notes)])
+        for section, table in text.tables_apart(board, protocol):
+            yield f"### {escaped(board.dataset)}: {protocol}, {section.subset}"
+            yield f"{subset_meaning(section.subset)} {text.size(section)}."
+            yield _table(table)
     if board.published:
         yield f"### {escaped(board.dataset)}: published results"
         yield (

@@ -29,7 +29,7 @@ from erc_bench.board.words import (
 )
 from erc_bench.protocols.registry import protocols
 from erc_bench.protocols.rows import Row, Section
-from erc_bench.protocols.subsets import SUBSETS
+from erc_bench.protocols.subsets import ALL, subsets_beside
 from erc_bench.scoring.catalogue import find_metric, headline, ranking_metric
 from erc_bench.scoring.metric import Metric
 
@@ -180,12 +180,14 @@ def _footnotes(rows: Sequence[Row]) -> list[str]:
 
 
 def _beside(section: Section, every: Sequence[Section]) -> Beside:
-    if section.subset not in SUBSETS:
+    names = {ALL.name, *(subset.name for subset in subsets_beside())}
+    if section.subset not in names:
         return {}
     return {
         f"{OTHER}{other.subset}": {(row.title, row.evidence): row for row in other.rows}
         for other in every
-        if (other.dataset, other.protocol) == (section.dataset, section.protocol) and other.subset != section.subset
+        if (other.dataset, other.protocol) == (section.dataset, section.protocol)
+        and other.subset in names - {section.subset}
     }
 
 

@@ -68,7 +68,9 @@ def cell_of(
             low, _, high = row.rank.partition("-")
             known = low.isdecimal() and (high or low).isdecimal()
             return Cell(
-                row.rank.replace("-", "–") or MISSING, f"{int(low) + int(high or low) / 1e4:.4f}" if known else ""
+                row.rank.replace("-", "–") or MISSING,
+                f"{int(low) + int(high or low) / 1e4:.4f}" if known else "",
+                note="not above the floors" if row.above_floors is False else "",
             )
         case "system":
             return Cell(row.title, row.title.casefold())

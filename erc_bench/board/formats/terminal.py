@@ -13,6 +13,7 @@ from rich.text import Text
 
 from erc_bench.board import text
 from erc_bench.board.model import Board
+from erc_bench.board.words import subset_meaning
 from erc_bench.protocols.subsets import SUBSETS
 from erc_bench.scoring.catalogue import ALL_LABELS, METRICS
 
@@ -39,6 +40,10 @@ def print_boards(boards: Sequence[Board], file: TextIO) -> None:
             _table(console, text.measured_table(board, protocol))
             for note in text.notes(board, protocol):
                 _print(console, f"note: {note}")
+            for section, table in text.tables_apart(board, protocol):
+                title = f"{board.dataset}, protocol {protocol}, subset {section.subset}. {text.size(section)}"
+                _heading(console, f"{title}. {subset_meaning(section.subset)}")
+                _table(console, table)
         if board.published:
             _heading(console, f"{board.dataset}, published results (not measured here, not ranked)")
             _table(console, text.published_table(board))

@@ -28,7 +28,7 @@ def test_columns_are_the_contract() -> None:
     assert ",".join(columns()) == (
         "rank,system,dataset,protocol,subset,seeds,micro_f1,micro_f1_low,micro_f1_high,macro_f1,macro_f1_low,"
         "macro_f1_high,mcc,mcc_low,mcc_high,unusable_rate,context,parameters,train_seconds,utterances_per_second,"
-        "evidence,source,macro_f1_all,weighted_f1_all,accuracy"
+        "evidence,source,above_floors,macro_f1_all,weighted_f1_all,accuracy"
     )
 
 
@@ -44,9 +44,9 @@ def test_both_subsets_are_rows_and_published_ones_follow(lines: list[dict[str, s
         *[("last-turn", "all", "measured")] * 3,
         ("last-turn", "all", "predictions"),
         ("last-turn", "all", "measured"),
-        *[("last-turn", "unseen", "measured")] * 2,
-        ("last-turn", "unseen", "predictions"),
-        ("last-turn", "unseen", "measured"),
+        *[("last-turn", "not-verbatim", "measured")] * 2,
+        ("last-turn", "not-verbatim", "predictions"),
+        ("last-turn", "not-verbatim", "measured"),
         ("last-turn", "all", "published"),
         ("triplet", "all", "published"),
     ]

@@ -50,7 +50,7 @@ def test_a_row_says_all_that_the_board_must_say(text: str) -> None:
     row = dict(zip(header, rows[1], strict=True))
     assert re.fullmatch(r"\d+\.\d\d \[\d+\.\d\d, \d+\.\d\d\]", row["micro F1 [95%]"])
     assert re.fullmatch(r"0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", row["MCC [95%]"])
-    assert row["unseen micro F1 [95%]"] == row["micro F1 [95%]"]
+    assert row["not-verbatim micro F1 [95%]"] == row["micro F1 [95%]"]
     assert row["unusable"] == "0.0%"
     assert row["seeds"] == "3 (± 0.80)"
     assert row["context"] == "dialogue ✓"
@@ -63,7 +63,7 @@ def test_a_row_says_all_that_the_board_must_say(text: str) -> None:
 def test_a_row_without_the_subset_or_the_proof_has_a_dash(text: str) -> None:
     header, _, *rows = tables(text)[1]
     first, talker = (dict(zip(header, row, strict=True)) for row in (rows[0], rows[3]))
-    assert first["unseen micro F1 [95%]"] == "–"
+    assert first["not-verbatim micro F1 [95%]"] == "–"
     assert talker["context"] == "dialogue"
     assert talker["evidence"] == "predictions"
 
@@ -72,7 +72,7 @@ def test_provenance_and_notes_stand_beside_the_tables(text: str) -> None:
     assert "content SHA-256 273c31422a3f…: train 11,118 dialogues, 87,170 utterances" in text
     assert "95% intervals over whole dialogues and seeds" in text
     assert "[docs/protocols-and-metrics.md](../docs/protocols-and-metrics.md)" in text
-    assert "No utterance has the label 'fear' (subset all and unseen)" in text
+    assert "No utterance has the label 'fear' (subset all, not-verbatim)" in text
     assert "- talker: with unusable answers read as 'no emotion', micro F1 61.25, macro F1 50.00, MCC 0.500." in text
     assert "- middle: Cached; see https://example.org/note." in text
     assert "- last turn only: scored on the last utterance of each dialogue." in text

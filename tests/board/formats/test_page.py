@@ -107,7 +107,7 @@ def test_measured_row_shows_score_deviation_interval_and_the_other_subset(
     text = cells(part(html, "dailydialog-last-turn-all"), "middle")
     assert f"{score.value:.2f} ± 0.80 95% interval [{score.low:.2f}, {score.high:.2f}]" in text
     beside = sections[2].rows[0].scores["micro_f1"].value
-    assert "On unseen" in html
+    assert "On not-verbatim" in html
     assert f"{beside:.2f} 0.0%" in text
 
 

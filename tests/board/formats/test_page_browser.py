@@ -102,14 +102,14 @@ def head(page: Chrome, key: str) -> WebElement:
 def test_one_section_is_shown_at_a_time_and_the_switch_changes_it(page: Chrome) -> None:
     assert len(page.find_elements(By.CSS_SELECTOR, SHOWN)) == 1
     assert status(page) == "Showing 6 of 6 rows."
-    choose(page, "subset", "unseen")
-    assert find(page, f"{SHOWN} h2").text == "dailydialog, last-turn, unseen"
-    assert status(page) == "dailydialog, last-turn, unseen. Showing 4 of 4 rows."
-    assert page.current_url.endswith("#dailydialog-last-turn-unseen")
+    choose(page, "subset", "not-verbatim")
+    assert find(page, f"{SHOWN} h2").text == "dailydialog, last-turn, not-verbatim"
+    assert status(page) == "dailydialog, last-turn, not-verbatim. Showing 4 of 4 rows."
+    assert page.current_url.endswith("#dailydialog-last-turn-not-verbatim")
     choose(page, "protocol", "triplet")
     assert find(page, f"{SHOWN} h2").text == "dailydialog, triplet, all"
     assert find(page, 'input[name="subset"][value="all"]').is_selected()
-    assert not find(page, 'input[name="subset"][value="unseen"]').is_enabled()
+    assert not find(page, 'input[name="subset"][value="not-verbatim"]').is_enabled()
 
 
 def test_every_column_sorts_both_ways_from_the_keyboard(page: Chrome) -> None:
@@ -141,7 +141,7 @@ def test_numbers_sort_as_numbers_and_missing_ones_last(page: Chrome) -> None:
     assert names(page) == ["middle", "talker", "wasteful", "large", "constant", "Llama-2-13b"]
     head(page, "micro_f1").find_element(By.TAG_NAME, "button").click()
     assert names(page)[0] == "large"
-    choose(page, "subset", "unseen")
+    choose(page, "subset", "not-verbatim")
     assert head(page, "micro_f1").get_dom_attribute("aria-sort") == "descending"
 
 

@@ -35,7 +35,12 @@ def test_ranks_sort_by_both_ends(rank: str, text: str, sort: str) -> None:
 
 def test_the_score_on_another_subset_stands_without_its_interval() -> None:
     there = row(scores={"micro_f1": Score(41.5, 40, 43)})
-    beside = {f"{OTHER}unseen": {("a", "measured"): there}}
-    cell = cell_of(row(), MICRO_F1, Column(f"{OTHER}unseen", "On unseen"), {}, {}, beside)
+    beside = {f"{OTHER}not-verbatim": {("a", "measured"): there}}
+    cell = cell_of(row(), MICRO_F1, Column(f"{OTHER}not-verbatim", "On not-verbatim"), {}, {}, beside)
     assert (cell.text, cell.interval) == ("41.50", "")
-    assert cell_of(row(), MICRO_F1, Column(f"{OTHER}unseen", "On unseen"), {}, {}, {f"{OTHER}unseen": {}}).text == "–"
+    assert (
+        cell_of(
+            row(), MICRO_F1, Column(f"{OTHER}not-verbatim", "On not-verbatim"), {}, {}, {f"{OTHER}not-verbatim": {}}
+        ).text
+        == "–"
+    )

@@ -22,8 +22,8 @@ def test_every_picture_is_written_in_every_format(sections: Sequence[Section], t
     names = {path.name for path in paths}
     assert {f"{kind}-{base}.{end}" for kind in ("intervals", "parameters", "speed") for end in ("png", "svg")} <= names
     assert f"confusion-{base}-middle.svg" in names
-    assert "intervals-dailydialog-last-turn-unseen.svg" in names
-    assert not [name for name in names if name.startswith("confusion") and "unseen" in name]
+    assert "intervals-dailydialog-last-turn-not-verbatim.svg" in names
+    assert not [name for name in names if name.startswith("confusion") and "not-verbatim" in name]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     for path in paths:
         if path.suffix == ".png":

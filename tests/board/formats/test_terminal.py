@@ -70,8 +70,8 @@ def test_tables_fit_a_terminal(board: Board, monkeypatch: pytest.MonkeyPatch, co
 def test_a_narrow_terminal_is_told_what_is_left_out(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     (_, told, *_) = [line for line in on_terminal(board, monkeypatch, 66) if line.startswith("left out")]
     assert "intervals of macro F1" in told
-    assert "intervals of unseen micro F1" not in told
-    assert ", unseen micro F1" in told
+    assert "intervals of not-verbatim micro F1" not in told
+    assert ", not-verbatim micro F1" in told
 
 
 def test_a_wide_terminal_shows_all(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
