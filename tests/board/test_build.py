@@ -161,3 +161,19 @@ def test_same_records_give_the_same_bytes_in_every_process(results: Path, tmp_pa
     assert len(outputs[0]) == len(FORMATS)
     for content in outputs[0].values():
         assert str(tmp_path).encode() not in content
+
+
+def test_a_configuration_has_one_row_under_last_turn_and_says_why(
+    mini: Dataset, gold: Gold, tmp_path: Path, write_run: WriteRun
+) -> None:
+    last = [str(dialogue.utterances[-1].label) for dialogue in mini.test]
+    write_run(tmp_path, mini, gold(mini), system="talker")
+    write_run(tmp_path, mini, last, system="talker", targets="last", config_hash="aaaa")
+    write_run(tmp_path, mini, last, system="other", targets="last", config_hash="aaaa")
+    board = measured_board(mini, group_runs(find_runs(tmp_path)))
+    note = "its runs with targets=last are the same configuration and no row of their own"
+    assert {row.title: (row.rank, row.notes) for row in board.rows("last-turn")} == {
+        "talker": ("1-2", (note,)),
+        "other (targets=last)": ("1-2", ()),
+    }
+    assert [row.notes for row in board.rows("utterance")] == [()]
