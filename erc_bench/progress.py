@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from erc_bench.shown import shown
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
@@ -54,7 +56,7 @@ class SilentProgress:
 def _say(line: str) -> None:
     """Print to stderr; a run does not end because nobody reads any more how far it is."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
-        print(line, file=sys.stderr, flush=True)
+        print(shown(line), file=sys.stderr, flush=True)
 
 
 class _LineTask:
@@ -107,7 +109,7 @@ class BarProgress:
     @contextmanager
     def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:
         bars = self._bars or self._begin()
-        number = bars.add_task(description, total=total, unit=unit)
+        number = bars.add_task(shown(description), total=total, unit=shown(unit))
         self._open.append(number)
         try:
             yield _BarTask(bars, number)

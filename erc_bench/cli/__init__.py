@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from erc_bench.cli.output import say
 from erc_bench.errors import EXIT_INTERRUPTED, ErcBenchError
 from erc_bench.files import REFUSALS, storage_error
 
@@ -109,23 +110,25 @@ def _exit_code(arguments: list[str] | None) -> int:
     try:
         cli.main(args=arguments, prog_name="erc-bench", standalone_mode=False)
     except ErcBenchError as error:
-        click.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        usage = io.StringIO()
+        error.show(usage)
+        say(usage.getvalue().rstrip("\n"), err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: run the same command again to resume", err=True)
+        say("interrupted: run the same command again to resume", err=True)
         return EXIT_INTERRUPTED
     except ClosedPipeError:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in REFUSALS:
             refusal = storage_error(error)
-            click.echo(f"error: {refusal}", err=True)
+            say(f"error: {refusal}", err=True)
             return refusal.exit_code
         traceback.print_exc()
-        click.echo("This is a bug in erc-bench: please report it with the lines above.", err=True)
+        say("This is a bug in erc-bench: please report it with the lines above.", err=True)
         return 1
     return 0
 

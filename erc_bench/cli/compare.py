@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 
 if TYPE_CHECKING:
     from erc_bench.inspection.compare import Pair
@@ -65,9 +66,9 @@ def compare(
         data_dir=data_dir,
     )
     if as_json:
-        click.echo(json.dumps(_content(pair), indent=2, ensure_ascii=False))
+        say(json.dumps(_content(pair), indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(_lines(pair)))
+        say("\n".join(_lines(pair)))
 
 
 def _content(pair: Pair) -> dict[str, Any]:

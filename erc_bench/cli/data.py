@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 
 
 @click.group(cls=options.Group, epilog="\b\nExamples:\n  erc-bench data list\n  erc-bench data download dailydialog")
@@ -25,9 +26,9 @@ def list_datasets(as_json: bool) -> None:
 
     entries = [_entry(name) for name in dataset_names()]
     if as_json:
-        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+        say(json.dumps(entries, indent=2, ensure_ascii=False))
         return
-    click.echo("\n\n".join(_described(entry) for entry in entries))
+    say("\n\n".join(_described(entry) for entry in entries))
 
 
 def _entry(name: str) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def download(name: str, url: str | None, force: bool) -> None:
     from erc_bench.progress import default_progress
 
     mirrors = None if url is None else [Mirror("the mirror given", url)]
-    click.echo(fetch(name, progress=default_progress(), mirrors=mirrors, force=force))
+    say(fetch(name, progress=default_progress(), mirrors=mirrors, force=force))
 
 
 @data.command(
@@ -125,7 +126,7 @@ def verify(name: str, data_dir: Path | None, as_json: bool) -> None:
 
     inspection = inspect_dataset(name, data_dir=data_dir)
     if as_json:
-        click.echo(json.dumps(verified(inspection), indent=2, ensure_ascii=False))
+        say(json.dumps(verified(inspection), indent=2, ensure_ascii=False))
     else:
         print_verified(inspection)
     if inspection.dataset is None:
@@ -154,14 +155,14 @@ def audit(name: str, against: str | None, data_dir: Path | None, as_json: bool) 
         from erc_bench.inspection.against import audit_against
 
         shared = audit_against(dataset, load_dataset(against, data_dir=data_dir))
-        click.echo(json.dumps(dataclasses.asdict(shared), indent=2)) if as_json else print_against(shared)
+        say(json.dumps(dataclasses.asdict(shared), indent=2)) if as_json else print_against(shared)
         return
 
     from erc_bench.inspection.audit import audit as audited
     from erc_bench.progress import default_progress
 
     outcome = audited(dataset, progress=default_progress())
-    click.echo(json.dumps(dataclasses.asdict(outcome), indent=2)) if as_json else print_audit(outcome)
+    say(json.dumps(dataclasses.asdict(outcome), indent=2)) if as_json else print_audit(outcome)
 
 
 @data.command(epilog="\b\nExample:\n  erc-bench data new my-corpus && erc-bench data check my-corpus")
@@ -171,8 +172,8 @@ def new(folder: Path) -> None:
     from erc_bench.data.skeleton import write_skeleton
 
     for path in write_skeleton(folder):
-        click.echo(path)
-    click.echo(f"Next: erc-bench run --system tfidf-logreg --dataset {folder}", err=True)
+        say(path)
+    say(f"Next: erc-bench run --system tfidf-logreg --dataset {folder}", err=True)
 
 
 @data.command(epilog="\b\nExample:\n  erc-bench data check my-corpus")
@@ -189,7 +190,7 @@ def check(folder: Path) -> None:
     inspection = None if spec is None else inspect_dataset(spec)
     problems += inspection.problems if inspection else ()
     for problem in problems:
-        click.echo(problem)
+        say(problem)
     if problems or inspection is None:
         raise DataCorruptError(f"{folder} must be a whole dataset, got {len(problems):,} problems (see above).")
     print_verified(inspection)
@@ -212,4 +213,4 @@ def facts(name: str, data_dir: Path | None) -> None:
         for split, measured in inspection.measured.items()
     }
     found = {"fingerprint": inspection.dataset.fingerprint, "splits": splits}
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    say(json.dumps(found, indent=2, ensure_ascii=False))

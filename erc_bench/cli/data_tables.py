@@ -6,8 +6,7 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from erc_bench.cli.output import say
 from erc_bench.contract.domain import SPLITS, Split
 
 if TYPE_CHECKING:
@@ -66,8 +65,8 @@ def print_verified(inspection: Inspection) -> None:
     _console().print(table)
     if inspection.dataset:
         known = "complete and unaltered" if spec.facts else "well-formed; no facts of an official release are known"
-        click.echo(f"{spec.name} in {inspection.place.folder} is {known}.")
-        click.echo(f"fingerprint {inspection.dataset.fingerprint}")
+        say(f"{spec.name} in {inspection.place.folder} is {known}.")
+        say(f"fingerprint {inspection.dataset.fingerprint}")
 
 
 def _count(counts: SplitFacts, row: str) -> int:
@@ -118,7 +117,7 @@ def print_audit(outcome: Audit) -> None:
             table.add_row(where, f"{row.total:,}", *counts)
         console.print(table, "")
     conflicts = outcome.conflicts
-    click.echo(
+    say(
         f"Of {conflicts.texts_repeated:,} utterance texts that occur more than once (in {conflicts.utterances_repeated:,} "
         f"utterances), {conflicts.texts_in_conflict:,} have different labels "
         f"({_share(conflicts.texts_in_conflict, conflicts.texts_repeated)}; in {conflicts.utterances_in_conflict:,} "
@@ -137,7 +136,7 @@ def print_audit(outcome: Audit) -> None:
             *(scores if twins.utterances else ["-"] * 4),
         )
     console.print(table)
-    click.echo(
+    say(
         "\nEqual: case and white space folded. Near: Jaccard similarity of at least 0.8 (dialogues: runs of three words;\n"
         "utterances of five words or more: runs of five characters). The last table scores the labels of a dialogue\n"
         "against those of its first equal that is cut into the same turns: an estimate of what annotators reach."
@@ -163,7 +162,7 @@ def print_against(outcome: Against) -> None:
             f"{row.dialogues_equal:,}",
         )
     _console().print(table)
-    click.echo(
+    say(
         "\nLong: six words or more. Shared: word for word in the other corpus, letters and digits folded. With one: dialogues\n"
         "that hold a shared utterance. Equal: dialogues that stand there as a whole, case and white space folded."
     )

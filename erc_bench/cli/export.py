@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 
 EPILOG = """\b
 Examples:
@@ -31,5 +32,5 @@ def export(runs: tuple[str, ...], to: Path, scores: bool, results_dir: Path) -> 
 
     copies = api.export(to, runs, scores=scores, results_dir=results_dir, progress=default_progress())
     for run in copies:
-        click.echo(run.folder)
-    click.echo(f"runs copied to {to}: {len(copies)}", err=True)
+        say(run.folder)
+    say(f"runs copied to {to}: {len(copies)}", err=True)

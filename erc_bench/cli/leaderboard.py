@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 from erc_bench.errors import SomeRunsFailedError
 
 EPILOG = """\b
@@ -73,16 +74,16 @@ def leaderboard(
             "problems": [str(problem) for problem in found.problems],
             "files": [str(path) for path in paths],
         }
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        say(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         from erc_bench.board.formats.terminal import print_boards
 
         print_boards(found.boards, sys.stdout)
     if found.incomplete:
         example = found.incomplete[0].folder
-        click.echo(f"not complete, left out: {len(found.incomplete)}, for example {example}", err=True)
+        say(f"not complete, left out: {len(found.incomplete)}, for example {example}", err=True)
     for path in paths:
-        click.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}", err=True)
     if found.problems:
         raise SomeRunsFailedError(
             "\n".join(

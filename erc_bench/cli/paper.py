@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 
 EPILOG = """\b
 Examples:
@@ -75,12 +76,10 @@ def paper(
     found = build_paper(dataset, runs, tables=tables, figures=figures, models=folders)
     paths = write_paper(found, output_dir or results_dir, names)
     if as_json:
-        click.echo(json.dumps(records(found.tables), indent=2, ensure_ascii=False))
+        say(json.dumps(records(found.tables), indent=2, ensure_ascii=False))
     else:
         print_tables(found.tables, found.introduction, sys.stdout)
     if not found.measurements.rows:
-        click.echo(
-            f"no complete run on {dataset.name} in {results_dir}: measured cells come from the dataset alone", err=True
-        )
+        say(f"no complete run on {dataset.name} in {results_dir}: measured cells come from the dataset alone", err=True)
     for path in paths:
-        click.echo(f"wrote {path}", err=True)
+        say(f"wrote {path}", err=True)

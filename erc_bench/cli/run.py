@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 from erc_bench.errors import SomeRunsFailedError, SystemFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -196,11 +197,11 @@ def _print_preview(planned: Sequence[PlannedRun], results: Path, jobs: int, *, a
             }
             for each in found
         ]
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     for each in found:
         time = "" if each.state == "complete" else "?" if each.seconds is None else in_words(each.seconds)
-        click.echo(f"{each.state:8}  {time:>12}  {each.run.title} on {each.run.dataset}, seed {each.run.seed}")
+        say(f"{each.state:8}  {time:>12}  {each.run.title} on {each.run.dataset}, seed {each.run.seed}")
     open_runs = [each for each in found if each.state != "complete"]
     known = sum(each.seconds or 0.0 for each in open_runs)
     unknown = sum(each.seconds is None for each in open_runs)
@@ -211,7 +212,7 @@ def _print_preview(planned: Sequence[PlannedRun], results: Path, jobs: int, *, a
         )
     if unknown:
         words += f" (of {unknown} no earlier run of the system on the dataset tells how long)"
-    click.echo(f"{words}.")
+    say(f"{words}.")
 
 
 class _Report:
@@ -252,7 +253,7 @@ class _Report:
 
     def _say(self, text: str, *, to_stderr: bool = False) -> None:
         try:
-            click.echo(text, err=to_stderr)
+            say(text, err=to_stderr)
         except OSError as error:
             self._closed = error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 
 if TYPE_CHECKING:
     from erc_bench.contract.domain import Targets
@@ -81,14 +82,12 @@ def score(
     )
     record = run.record
     if as_json:
-        click.echo(
-            json.dumps({"folder": str(run.folder), **record.model_dump(mode="json")}, indent=2, ensure_ascii=False)
-        )
+        say(json.dumps({"folder": str(run.folder), **record.model_dump(mode="json")}, indent=2, ensure_ascii=False))
         return
     share = record.scores.get(UNUSABLE_RATE.name)
     unusable = f", {UNUSABLE_RATE.text(share)} unusable" if share else ""
-    click.echo(
+    say(
         f"{record.title} on {record.dataset}, seed {record.seed}: {in_words(record.dataset, record.scores)}{unusable} "
         f"({record.predictions:,} predictions)"
     )
-    click.echo(f"wrote {run.folder}", err=True)
+    say(f"wrote {run.folder}", err=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 
 EPILOG = """\b
 Examples:
@@ -69,7 +70,7 @@ def show(
     )
     shown = showing.dialogues[:limit] if limit else showing.dialogues
     if as_json:
-        click.echo(json.dumps(showing_as_json(showing, shown), indent=2, ensure_ascii=False))
+        say(json.dumps(showing_as_json(showing, shown), indent=2, ensure_ascii=False))
         return
     from erc_bench.inspection.show_terminal import print_showing
 

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
+from erc_bench.shown import shown
 
 
 @click.group(
@@ -32,11 +34,11 @@ def list_systems(as_json: bool) -> None:
         info = system_class(name).info
         rows.append({"name": name, "summary": info.summary, "context": info.context, "from": system_origin(name)})
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        say(json.dumps(rows, indent=2))
         return
     table = Table("name", "what it is", "context", "from", box=None, header_style="bold")
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*map(shown, row.values()))
     Console(emoji=False, markup=False, highlight=False).print(table)
 
 
@@ -72,14 +74,12 @@ def show(name: str, as_json: bool) -> None:
                 for f in fields
             ],
         }
-        click.echo(json.dumps(content, indent=2, default=str))
+        say(json.dumps(content, indent=2, default=str))
         return
-    click.echo(f"{info.name}: {info.summary}")
-    click.echo(
-        f"reference: {info.reference}\ncontext: {info.context}\nlicence: {info.licence}\nfrom: {system_origin(name)}"
-    )
+    say(f"{info.name}: {info.summary}")
+    say(f"reference: {info.reference}\ncontext: {info.context}\nlicence: {info.licence}\nfrom: {system_origin(name)}")
     if not fields:
-        click.echo("settings: none")
+        say("settings: none")
         return
     table = Table("setting", "type", "default", "description", box=None, header_style="bold")
     for f in fields:
@@ -87,7 +87,7 @@ def show(name: str, as_json: bool) -> None:
             f.name,
             f"{f.type} in {f.limits}" if str(f.limits) else f.type,
             str(f.default).lower() if isinstance(f.default, bool) else str(f.default),
-            f.description,
+            shown(f.description),
         )
     Console(emoji=False, markup=False, highlight=False).print(table)
 
@@ -105,13 +105,13 @@ def check(name: str, settings: tuple[str, ...], device: str) -> None:
     failed = 0
     for result in runs.check(name, settings=split_settings(settings), device=device):
         mark = {"passed": "ok  ", "failed": "FAIL", "not applicable": "n/a "}[result.outcome]
-        click.echo(f"{mark}  {result.name}{': ' + result.reason if result.reason else ''}")
+        say(f"{mark}  {result.name}{': ' + result.reason if result.reason else ''}")
         failed += result.outcome == "failed"
     if failed:
         raise SystemFailedError(
             f"the system {name} must keep the whole contract, but {failed} checks failed (see above)."
         )
-    click.echo(f"{name} keeps the contract.")
+    say(f"{name} keeps the contract.")
 
 
 @systems.command(epilog="\b\nExample:\n  erc-bench systems new my-system && pip install -e my-system")
@@ -122,5 +122,5 @@ def new(name: str, output_dir: Path) -> None:
     from erc_bench.running.scaffold import write_package
 
     folder = write_package(name, output_dir)
-    click.echo(f"Wrote {folder}. Next:\n  pip install -e {folder}\n  erc-bench systems check {name}")
-    click.echo(f"  erc-bench run --system {name} --dataset sample")
+    say(f"Wrote {folder}. Next:\n  pip install -e {folder}\n  erc-bench systems check {name}")
+    say(f"  erc-bench run --system {name} --dataset sample")

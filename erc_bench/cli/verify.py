@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from erc_bench.cli import options
+from erc_bench.cli.output import say
 from erc_bench.errors import VerificationError
 
 EPILOG = """\b
@@ -45,10 +46,10 @@ def verify(
             "boards": found.boards,
             "differences": [{"where": str(each.where), "what": each.what} for each in differences],
         }
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        say(json.dumps(content, indent=2, ensure_ascii=False))
     else:
         for difference in differences:
-            click.echo(str(difference))
+            say(str(difference))
     if differences:
         unread = "" if runs or found.boards else " Boards were not recomputed, since runs differ."
         raise VerificationError(
@@ -56,4 +57,4 @@ def verify(
         )
     if not as_json:
         left_out = f" Not complete, left out: {found.incomplete_runs}." if found.incomplete_runs else ""
-        click.echo(f"No difference. Recomputed runs: {found.runs}, board files: {found.boards}.{left_out}")
+        say(f"No difference. Recomputed runs: {found.runs}, board files: {found.boards}.{left_out}")

@@ -11,6 +11,7 @@ from erc_bench.board.formats.markdown import escaped
 from erc_bench.board.words import MISSING
 from erc_bench.paper.model import Column, Line, Table, value_text
 from erc_bench.protocols.rows import Score
+from erc_bench.shown import cell
 
 CSV_COLUMNS = (
     "table",
@@ -172,5 +173,5 @@ def render_csv(tables: Sequence[Table]) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records(tables))
+    writer.writerows({name: cell(value) for name, value in record.items()} for record in records(tables))
     return file.getvalue()

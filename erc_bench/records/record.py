@@ -35,7 +35,7 @@ Status = Literal["running", "complete", "failed"]
 Evidence = Literal["measured", "predictions"]
 # What becomes the name of a folder: no separators, no control characters, not only dots.
 FolderName = Annotated[
-    str, Field(max_length=200, pattern=r"^[^/\\\x00-\x1f\x7f]*[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$")
+    str, Field(max_length=200, pattern=r"^[^/\\\x00-\x1f\x7f-\x9f]*[^./\\\x00-\x1f\x7f-\x9f][^/\\\x00-\x1f\x7f-\x9f]*$")
 ]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 

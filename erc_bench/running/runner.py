@@ -7,12 +7,13 @@ from pathlib import Path
 
 from erc_bench.contract.config import private_texts
 from erc_bench.errors import DataError, ErcBenchError, SystemFailedError, UsageError
-from erc_bench.files import REFUSALS, storage_error
+from erc_bench.files import REFUSALS, storage_error, utf8
 from erc_bench.progress import Progress
 from erc_bench.records.record import RUN_FILE, Run, RunRecord, read_record, run_folder, write_record
 from erc_bench.running.execution import Execution
 from erc_bench.running.folder import ERROR_FILE, empty, exclusive, remake_folder, swap_in
 from erc_bench.running.request import RunOutcome, RunRequest, check_withheld, new_record
+from erc_bench.shown import masked
 
 __all__ = ["RunOutcome", "RunRequest", "execute"]
 
@@ -100,9 +101,9 @@ def _run(request: RunRequest, place: Path, record: RunRecord, progress: Progress
         Execution(request, place, record, progress).run()
     except (Exception, SystemExit) as error:
         secrets = private_texts(request.config)
-        record.status, record.error = "failed", _without(secrets, f"{type(error).__name__}: {error}")
+        record.status, record.error = "failed", masked(f"{type(error).__name__}: {error}", secrets)
         write_record(place, record)
-        (place / ERROR_FILE).write_text(_without(secrets, traceback.format_exc()), encoding="utf-8", errors="replace")
+        (place / ERROR_FILE).write_bytes(utf8(masked(traceback.format_exc(), secrets)))
         if isinstance(error, ErcBenchError):
             raise
         if isinstance(error, OSError) and error.errno in REFUSALS:
@@ -114,9 +115,3 @@ def _run(request: RunRequest, place: Path, record: RunRecord, progress: Progress
     except BaseException:
         write_record(place, record)
         raise
-
-
-def _without(secrets: list[str], text: str) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

@@ -24,7 +24,9 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from erc_bench.errors import SystemFailedError
+from erc_bench.files import utf8
 from erc_bench.progress import Progress
+from erc_bench.shown import masked, on_one_line, shown, visible
 
 __all__ = [
     "ManagedServer",
@@ -127,11 +129,11 @@ async def served_models(url: str, *, api_key: str, timeout: float = PROBE_TIMEOU
     if response.status_code != 200:
         return Offer(None, f"status {response.status_code}")
     try:
-        return Offer([str(model["id"]) for model in response.json()["data"]])
-    except (ValueError, KeyError, TypeError):
-        said = " ".join(response.text.split())[:80]
+        return Offer([visible(model["id"]) for model in response.json()["data"]])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        said = on_one_line(response.text, 80)
         raise SystemFailedError(
-            f"{public_url(url)}/v1/models must answer with a list of models as OpenAI's servers do, got {said!r}. Is it the "
+            f"{public_url(url)}/v1/models must answer with a list of models as OpenAI's servers do, got '{said}'. Is it the "
             "address of a model server?"
         ) from None
 
@@ -143,7 +145,7 @@ async def fetch_text(url: str, *, timeout: float = PROBE_TIMEOUT_SECONDS) -> str
     try:
         async with httpx.AsyncClient(timeout=timeout, trust_env=trusts_environment(url)) as client:
             response = await client.get(url)
-    except httpx.HTTPError:
+    except (httpx.HTTPError, ValueError):
         return None
     return response.text if response.status_code == 200 else None
 
@@ -209,7 +211,7 @@ class ManagedServer:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._log_start = log.tell()
-            log.write(f"$ {shlex.join(self.command)}\n".encode())
+            log.write(utf8(f"$ {shlex.join(map(masked, self.command))}\n"))
             log.flush()
             self._watchdog = subprocess.Popen(
                 [sys.executable, "-m", "erc_bench.toolkit.watchdog", str(GRACE_SECONDS), *self.command],
@@ -292,7 +294,7 @@ class ManagedServer:
         lines = [line.rstrip() for line in (self._log_text() if text is None else text).splitlines()]
         lines = [line for line in lines if line.strip() and not NOISE.search(line)]
         errors = list(dict.fromkeys(line for line in lines if ERROR_LINE.search(line)))
-        return "\n".join(f"    {line[-300:]}" for line in (errors or lines)[-TAIL_LINES:])
+        return "\n".join(f"    {shown(line[-300:])}" for line in (errors or lines)[-TAIL_LINES:])
 
     def stop(self) -> None:
         """End the server's process group; does nothing when none runs."""

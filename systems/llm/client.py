@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import ModelUnavailableError, SystemFailedError
+from erc_bench.shown import on_one_line
 from erc_bench.toolkit.serving import POLL_SECONDS, public_url, served_models
 
 if TYPE_CHECKING:
@@ -161,8 +162,8 @@ class Session:
                 patient = status in OVERLOADED and now - failing_since < self._patience
                 if move > MOVES and not patient:
                     raise SystemFailedError(
-                        f"the server at {endpoint.shown} must answer, got {type(error).__name__}: {error} again and again. "
-                        "See its log; the same command resumes the run."
+                        f"the server at {endpoint.shown} must answer, got {type(error).__name__}: "
+                        f"{on_one_line(error, 500)} again and again. See its log; the same command resumes the run."
                     ) from error
                 self.moves += 1
                 self._mark_away(endpoint)
@@ -257,7 +258,7 @@ def _by_dialogue(targets: Sequence[Target]) -> list[tuple[str, list[Target]]]:
 
 def explained(error: APIStatusError, endpoint: Endpoint) -> SystemFailedError:
     """A refusal that no retry can cure, with the way out."""
-    said = f"the server at {endpoint.shown} refused a request with status {error.status_code}: {error.message[:500]}"
+    said = f"the server at {endpoint.shown} refused a request with status {error.status_code}: {on_one_line(error.message, 500)}"
     text = error.message.lower()
     if error.status_code in (401, 403):
         return SystemFailedError(f"{said} Set OPENAI_API_KEY to a key of this server.")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast
 
 from erc_bench.contract.domain import Dialogue, LabelSet
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import SystemFailedError
+from erc_bench.shown import masked, on_one_line
 
 from .client import Endpoint
 from .parsing import RELEASED_CUE, parse_answer, released_rule
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 Usage = dict[str, float]
 Prefix = tuple[int, ...]
 Answer = TypeVar("Answer", "ChatCompletion", "Completion")
-MALFORMED = (ValueError, AttributeError, TypeError)  # not JSON, a text instead of an object, no list of choices
+# Not JSON, a text instead of an object, no list of choices, numbers as texts, a million brackets.
+MALFORMED = (ValueError, AttributeError, TypeError, LookupError, ArithmeticError, RecursionError)
+MOST_TOKENS = 2**53  # beyond it a count is none
 
 
 def request_seed(seed: int, dialogue: str, turn: int) -> int:
@@ -80,8 +85,8 @@ class Interviewer:
         label = texts[0].strip()
         if label not in self.labels.names:
             raise SystemFailedError(
-                f"mode=choose needs a server that keeps answers to the labels, got {label!r} from {endpoint.shown}. Use a recent "
-                "vLLM (0.32 is known to work), or --set mode=generate."
+                f"mode=choose needs a server that keeps answers to the labels, got '{on_one_line(label, 80)}' from "
+                f"{endpoint.shown}. Use a recent vLLM (0.32 is known to work), or --set mode=generate."
             )
         return Prediction(dialogue.id, turn, label, raw=label, usage=usage)
 
@@ -103,7 +108,8 @@ class Interviewer:
                 endpoint.client.chat.completions.create(messages=messages, max_completion_tokens=max_tokens, **common),
                 choices=common.get("n", 1),
             )
-            return [choice.message.content or "" for choice in chat.choices], self._usage(chat.usage)
+            with reading(endpoint):
+                return [_text(choice.message.content) for choice in chat.choices], self._usage(chat.usage)
         # After examples an answer ends with its line: what follows would be the next example.
         stop = ["\n"] if self.config.examples else None
         prompt = self.prompter.text(dialogue, turn)
@@ -112,20 +118,18 @@ class Interviewer:
             endpoint.client.completions.create(prompt=prompt, max_tokens=max_tokens, stop=stop, **common),
             choices=common.get("n", 1),
         )
-        return [choice.text for choice in completion.choices], self._usage(completion.usage)
+        with reading(endpoint):
+            return [_text(choice.text) for choice in completion.choices], self._usage(completion.usage)
 
     def _usage(self, usage: CompletionUsage | None) -> Usage:
         counted: Usage = {"requests": 1}
-        if usage is not None:
-            details = usage.prompt_tokens_details
-            counts = {
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "cached_tokens": None if details is None else details.cached_tokens,
-            }
-            # Other servers than vLLM leave out what the protocol requires.
-            counted |= {kind: count for kind, count in counts.items() if count is not None}
-        return counted
+        counts = {
+            "prompt_tokens": getattr(usage, "prompt_tokens", None),
+            "completion_tokens": getattr(usage, "completion_tokens", None),
+            "cached_tokens": getattr(getattr(usage, "prompt_tokens_details", None), "cached_tokens", None),
+        }
+        # Other servers than vLLM leave out what the protocol requires, or give what is no count.
+        return counted | {kind: count for kind, count in counts.items() if _is_count(count)}
 
     async def _rank(self, endpoint: Endpoint, dialogue: Dialogue, turn: int) -> Prediction:
         trie = await self._label_trie(endpoint)
@@ -142,9 +146,12 @@ class Interviewer:
         )
         completion = await answered(endpoint, asking, choices=len(trie.prefixes))
         following: dict[Prefix, Mapping[str, float]] = {}
-        for choice in completion.choices:
-            top = choice.logprobs.top_logprobs if choice.logprobs is not None else None
-            following[trie.prefixes[choice.index]] = top[0] if top else {}
+        with reading(endpoint):
+            for choice in completion.choices:
+                top = choice.logprobs.top_logprobs if choice.logprobs is not None else None
+                following[trie.prefixes[choice.index]] = {
+                    token: _logprob(value) for token, value in (top[0] if top else {}).items()
+                }
         try:
             scores = trie.scores(following, mean=self.config.rank_by == "mean")
         except KeyError as error:
@@ -199,17 +206,54 @@ async def answered(endpoint: Endpoint, asking: Awaitable[Answer], *, choices: in
         answer = await asking
         given = len(answer.choices)
     except MALFORMED as error:
-        got = repr(answer[:80]) if isinstance(answer, str) else f"something else ({error})"
-        raise SystemFailedError(
-            f"the server at {endpoint.shown} must answer requests with JSON that holds choices, got {got}. "
-            "Is it an OpenAI-compatible server, and is the address right?"
-        ) from error
+        raise _malformed(endpoint, answer, error) from error
     if given != choices:
         raise SystemFailedError(
             f"the server at {endpoint.shown} must give {choices} choices to a request, got {given}. samples=N and mode=rank "
             "need a server that does so (vLLM 0.32 is known to); --set samples=1 --set mode=generate asks for one."
         )
     return cast("Answer", answer)
+
+
+@contextmanager
+def reading(endpoint: Endpoint) -> Iterator[None]:
+    """Say what is wrong with an answer where reading it fails.
+
+    Raises
+    ------
+    SystemFailedError
+        It is not what the protocol requires.
+    """
+    try:
+        yield
+    except MALFORMED as error:
+        raise _malformed(endpoint, None, error) from error
+
+
+def _malformed(endpoint: Endpoint, answer: object, error: Exception) -> SystemFailedError:
+    why = "values nested too deeply" if isinstance(error, RecursionError) else on_one_line(error, 200)
+    got = f"'{on_one_line(answer, 80)}'" if isinstance(answer, str) else f"something else ({why})"
+    return SystemFailedError(
+        f"the server at {endpoint.shown} must answer requests with JSON that holds choices, got {got}. "
+        "Is it an OpenAI-compatible server, and is the address right?"
+    )
+
+
+def _text(content: object) -> str:
+    """The text of a choice, without a key that the server repeats; none is an empty one."""
+    if not isinstance(content, str | None):
+        raise TypeError(f"the text of a choice must be a text, got {on_one_line(repr(content), 80)}")
+    return masked(content or "")
+
+
+def _logprob(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise TypeError(f"a log-probability must be a finite number, got {on_one_line(repr(value), 80)}")
+    return float(value)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS
 
 
 async def tokenize(endpoint: Endpoint, **request: Any) -> list[int]:
@@ -221,12 +265,18 @@ async def tokenize(endpoint: Endpoint, **request: Any) -> list[int]:
     )
     try:
         answer: Any = await asking
-        return [int(token) for token in answer["tokens"]]
-    except (NotFoundError, ValueError, KeyError, TypeError) as error:
+        return [_token(token) for token in answer["tokens"]]
+    except (NotFoundError, *MALFORMED) as error:
         raise SystemFailedError(
             f"mode=rank needs a server that splits prompts into tokens at {endpoint.shown}/tokenize, as vLLM does, got "
-            f"{type(error).__name__}: {str(error)[:200]}. Use vLLM (0.32 or later), or --set mode=choose or mode=generate."
+            f"{type(error).__name__}: {on_one_line(error, 200)}. Use vLLM (0.32 or later), or --set mode=choose or mode=generate."
         ) from None
+
+
+def _token(value: object) -> int:
+    if not _is_count(value):
+        raise TypeError(f"a token must be a whole number, got {on_one_line(repr(value), 80)}")
+    return value
 
 
 class LabelTrie:

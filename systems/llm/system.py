@@ -30,7 +30,9 @@ from .server import PARAMETERS, api_key, hardware, make_server, public_command
 
 SEC = "Gendron and Guibon, WASSA 2024 (SEC), Section 4 and Figure 2"
 PROMPT_FILE = "prompt.txt"
-PREFIX_CACHE = re.compile(r"^vllm:prefix_cache_(queries|hits)_total(?:\{[^}]*\})? ([\d.e+]+)$", re.MULTILINE)
+NUMBER = r"\d{1,18}(?:\.\d{1,18})?(?:e\+?\d{1,2})?"
+PREFIX_CACHE = re.compile(rf"^vllm:prefix_cache_(queries|hits)_total(?:\{{[^}}]*\}})? ({NUMBER})$", re.MULTILINE)
+VERSION = re.compile(r'"version"\s*:\s*"([\w.+-]{1,80})"', re.ASCII)
 
 
 @dataclass
@@ -245,11 +247,12 @@ class LLM(System[LLMConfig]):
 
     async def _count_cache(self, session: Session, before: list[dict[str, float]]) -> None:
         for old, new in zip(before, await self._cache_counters(session), strict=True):
-            if old and new and new["queries"] >= old["queries"]:  # counters of a restarted server begin again
-                self._tally.cache_queries += new["queries"] - old["queries"]
-                self._tally.cache_hits += new["hits"] - old["hits"]
+            queries, hits = (new.get(kind, -1.0) - old.get(kind, 0.0) for kind in ("queries", "hits"))
+            if len(old) == 2 and 0 <= hits <= queries:  # not where a server was restarted, or counts something else
+                self._tally.cache_queries += queries
+                self._tally.cache_hits += hits
         for endpoint in session.endpoints:
-            version = re.search(r'"version"\s*:\s*"([^"]+)"', await fetch_text(f"{endpoint.url}/version") or "")
+            version = VERSION.search(await fetch_text(f"{endpoint.url}/version") or "")
             if version:
                 self._tally.versions.add(version[1])
 

@@ -49,6 +49,9 @@ class Server:
         self.page: str | None = None
         self.edit: Callable[[dict[str, Any]], Any] = lambda answer: answer
         self.refused: dict[str, int] = {}  # status given instead of any answer, by path
+        self.tokens: Any = ...  # given instead of the tokens of a prompt
+        self.metrics: bytes | None = None
+        self.version = b'{"version": "9.9"}'
         self.delay = 0.0
         self.gate: threading.Event | None = None
         self.hang_first = 0
@@ -83,7 +86,7 @@ class Server:
 
     def respond(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         if path == "/tokenize":
-            return 200, {"tokens": list(rendered(body).encode())}
+            return 200, {"tokens": list(rendered(body).encode()) if self.tokens is ... else self.tokens}
         with self.lock:
             self.bodies.append(body)
             self._at_once += 1
@@ -181,7 +184,9 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/models":
             self._send(200, {"data": [{"id": self.owner.model}]})
         elif self.path == "/version":
-            self._send(200, {"version": "9.9"})
+            self._send(200, self.owner.version)
+        elif self.path == "/metrics" and self.owner.metrics is not None:
+            self._send(200, self.owner.metrics)
         elif self.path == "/metrics":
             asked = len(self.owner.bodies)
             counters = {"queries": 100, "hits": 60}

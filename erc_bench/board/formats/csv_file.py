@@ -11,6 +11,7 @@ from erc_bench.board.model import Board
 from erc_bench.protocols.rows import Row, Score
 from erc_bench.scoring.catalogue import METRICS, find_metric
 from erc_bench.scoring.metric import Metric
+from erc_bench.shown import cell
 
 WITH_INTERVAL = ("micro_f1", "macro_f1", "mcc")
 FIRST_COLUMNS = (
@@ -33,7 +34,7 @@ def render_csv(boards: Sequence[Board]) -> str:
     writer = csv.DictWriter(file, columns(), lineterminator="\n")
     writer.writeheader()
     for row in all_rows(boards):
-        writer.writerow({name: "" if value is None else value for name, value in values(row).items()})
+        writer.writerow({name: "" if value is None else cell(value) for name, value in values(row).items()})
     return file.getvalue()
 
 

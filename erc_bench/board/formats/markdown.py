@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from erc_bench.board import text
 from erc_bench.board.model import Board
 from erc_bench.board.words import protocol_meaning, subset_meaning
+from erc_bench.shown import visible
 
 # What Markdown would read as code, emphasis, a table border, HTML, an entity, or a link or its definition.
 SPECIAL = re.compile(r"[\\`*<|~]|&(?=#?\w+;)|\](?=[(\[:])|(?<!\w)_|_(?!\w)")
@@ -23,7 +24,7 @@ def render_markdown(boards: Sequence[Board]) -> str:
 
 def escaped(value: str) -> str:
     """A text that Markdown shows as it is, on one line."""
-    return SPECIAL.sub(lambda match: f"\\{match.group()}", " ".join(value.split()))
+    return SPECIAL.sub(lambda match: f"\\{match.group()}", visible(" ".join(value.split())))
 
 
 def _board(board: Board) -> Iterator[str]:

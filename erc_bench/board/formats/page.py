@@ -32,6 +32,7 @@ from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.subsets import ALL, subsets_beside
 from erc_bench.scoring.catalogue import find_metric, headline, ranking_metric
 from erc_bench.scoring.metric import Metric
+from erc_bench.shown import visible
 
 TEMPLATES = "templates"
 SHADES = 6
@@ -88,6 +89,7 @@ def render_page(
         loader=jinja2.DictLoader({"board.html": (folder / "board.html").read_text(encoding="utf-8")}),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
