@@ -12,6 +12,7 @@ from erc_bench.board.model import Board
 from erc_bench.board.published import published_rows
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Score, Section
+from erc_bench.shown import cell
 
 
 @pytest.fixture(scope="module")
@@ -87,5 +88,5 @@ def test_texts_survive_a_reader(board: Board, attack: Sequence[Section]) -> None
     hostile = replace(board, sections=tuple(attack), published=())
     text = render_csv([hostile]).encode("utf-8", "replace").decode()
     read = list(csv.DictReader(io.StringIO(text)))
-    expected = [row.title.encode("utf-8", "replace").decode() for row in all_rows([hostile])]
+    expected = [cell(row.title) for row in all_rows([hostile])]
     assert [line["system"] for line in read] == expected
