@@ -260,12 +260,23 @@ def rendered(boards: Sequence[Board], format_name: str) -> bytes:
     return FORMATS[format_name][1](boards).encode("utf-8", "replace")
 
 
-def write_boards(boards: Sequence[Board], output: Path, formats: Sequence[str]) -> list[Path]:
+STEM = "leaderboard"
+BY = "-by-"
+
+
+def stem_of(dataset: str | None = None, protocol: str | None = None, rank_by: str | None = None) -> str:
+    """What the files of a board are called: one of a part, or in another order, never takes the place of the whole one."""
+    return "-".join([STEM, *(part for part in (dataset, protocol) if part)]) + (f"{BY}{rank_by}" if rank_by else "")
+
+
+def write_boards(boards: Sequence[Board], output: Path, formats: Sequence[str], stem: str = STEM) -> list[Path]:
     """Write one file a format, and pictures below `pictures/`, and return their paths.
 
     The texts are all computed before the first is written.
     """
-    contents = [(output / FORMATS[name][0], rendered(boards, name)) for name in formats if name in FORMATS]
+    contents = [
+        ((output / FORMATS[name][0]).with_stem(stem), rendered(boards, name)) for name in formats if name in FORMATS
+    ]
     output.mkdir(parents=True, exist_ok=True)
     remove_leftovers(output)
     for path, content in contents:

@@ -21,7 +21,8 @@ Examples:
 \b
 Every number is recomputed from the predictions in the run records and the gold labels of the
 dataset, which must therefore be there (--data-dir). Rows with the evidence `published` are
-copied from papers and never ranked."""
+copied from papers and never ranked. The files are called leaderboard; those of one dataset or
+protocol, or in another order, leaderboard-DATASET-PROTOCOL-by-METRIC."""
 
 
 @click.command(cls=options.Command, epilog=EPILOG)
@@ -51,7 +52,8 @@ def leaderboard(
     as_json: bool,
 ) -> None:
     """Compute the leaderboard from all run records, write it and print it."""
-    from erc_bench.board.build import build_boards, parse_formats, write_boards
+    from erc_bench.board.build import build_boards, parse_formats, stem_of, write_boards
+    from erc_bench.data.registry import dataset_name
     from erc_bench.progress import default_progress
 
     names = parse_formats(formats)
@@ -63,7 +65,8 @@ def leaderboard(
         rank_by=rank_by,
         progress=default_progress(),
     )
-    paths = write_boards(found.boards, output_dir or results_dir, names)
+    stem = stem_of(dataset and dataset_name(dataset), protocol, rank_by)
+    paths = write_boards(found.boards, output_dir or results_dir, names, stem)
     if as_json:
         from erc_bench.board.formats.csv_file import all_rows, every_value
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from erc_bench.board.build import FORMATS, build_boards, narrowed, published_board, rendered
+from erc_bench.board.build import BY, FORMATS, STEM, build_boards, narrowed, published_board, rendered
 from erc_bench.board.model import Board
 from erc_bench.board.published import published_results
 from erc_bench.contract.domain import Dataset, targets_of
@@ -17,6 +17,7 @@ from erc_bench.protocols.headline import headline_scores
 from erc_bench.protocols.registry import protocols
 from erc_bench.records.predictions import predictions_sha256, read_predictions
 from erc_bench.records.record import Run, run_folder
+from erc_bench.scoring.catalogue import METRICS
 
 SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
 SHOWN = 80
@@ -87,20 +88,30 @@ def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None 
     """Compare every board file in the folders with what its run records give: the number compared, the differences.
 
     A board may have been written for one dataset or one protocol only: it is right if it equals, byte for byte, what
-    `erc-bench leaderboard` writes for any such choice.
+    `erc-bench leaderboard` writes for any such choice, in the order that its name says.
     """
-    files = [
-        (folder / name, format_name)
-        for folder in dict.fromkeys(folders)
-        for format_name, (name, _) in FORMATS.items()
-        if (folder / name).is_file()
+    files: dict[str | None, list[tuple[Path, str]]] = {}
+    for folder in dict.fromkeys(folders):
+        for format_name, (name, _) in FORMATS.items():
+            narrow = sorted(folder.glob(f"{STEM}-*{Path(name).suffix}"))
+            for path in [path for path in (folder / name, *narrow) if path.is_file()]:
+                rank_by = path.stem.rpartition(BY)[2] if BY in path.stem else None
+                files.setdefault(rank_by if rank_by in METRICS else None, []).append((path, format_name))
+    differences = [
+        difference
+        for rank_by, named in files.items()
+        for difference in _board_differences(results, named, rank_by, data_dir)
     ]
-    if not files:
-        return 0, []
-    boards = {board.dataset: board for board in build_boards(results, data_dir=data_dir).boards}
+    return sum(map(len, files.values())), differences
+
+
+def _board_differences(
+    results: Path, files: Sequence[tuple[Path, str]], rank_by: str | None, data_dir: Path | None
+) -> list[Difference]:
+    boards = {board.dataset: board for board in build_boards(results, data_dir=data_dir, rank_by=rank_by).boards}
     everything = tuple(boards.values())
     for result in published_results():
-        boards.setdefault(result.dataset, published_board(result.dataset))
+        boards.setdefault(result.dataset, published_board(result.dataset, rank_by=rank_by))
     selections: list[tuple[Board, ...]] = [everything, *((board,) for board in boards.values())]
     narrowings: list[str | None] = [
         None,
@@ -122,7 +133,7 @@ def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None 
             nearest = max(nearest, candidate, key=lambda other: _shared(lines, other))
         else:
             differences.append(Difference(path, _first_difference(lines, nearest)))
-    return len(files), differences
+    return differences
 
 
 def _protocols_of(board: Board) -> list[str]:

@@ -18,6 +18,7 @@ from erc_bench.board.build import (
     parse_formats,
     published_board,
     rendered,
+    stem_of,
     write_boards,
 )
 from erc_bench.contract.domain import Dataset
@@ -177,3 +178,16 @@ def test_a_configuration_has_one_row_under_last_turn_and_says_why(
         "other (targets=last)": ("1-2", ()),
     }
     assert [row.notes for row in board.rows("utterance")] == [()]
+
+
+@pytest.mark.parametrize(
+    ("choice", "stem"),
+    [
+        ({}, "leaderboard"),
+        ({"dataset": "sample"}, "leaderboard-sample"),
+        ({"dataset": "sample", "protocol": "triplet"}, "leaderboard-sample-triplet"),
+        ({"rank_by": "mcc"}, "leaderboard-by-mcc"),
+    ],
+)
+def test_files_of_a_part_have_names_of_their_own(choice: dict[str, str], stem: str) -> None:
+    assert stem_of(**choice) == stem

@@ -58,9 +58,20 @@ def test_output_folder_and_formats(results: Path, command: Command) -> None:
     assert sorted(path.name for path in output.iterdir()) == ["leaderboard.html", "leaderboard.tex"]
 
 
+def test_the_board_of_a_part_leaves_the_whole_one_alone(results: Path, command: Command) -> None:
+    command("leaderboard", "--results-dir", results)
+    whole = (results / "leaderboard.csv").read_bytes()
+    narrow = ["--dataset", "sample", "--protocol", "utterance", "--rank-by", "accuracy"]
+    done = command("leaderboard", "--results-dir", results, *narrow, "--format", "csv")
+    assert f"wrote {results / 'leaderboard-sample-utterance-by-accuracy.csv'}" in done.err
+    assert (results / "leaderboard.csv").read_bytes() == whole
+    verified = command("verify", "--results-dir", results)
+    assert "board files: 3" in verified.out
+
+
 def test_one_protocol(results: Path, command: Command) -> None:
     assert command("leaderboard", "--results-dir", results, "--protocol", "last-turn").code == 0
-    rows = list(csv.DictReader(io.StringIO((results / "leaderboard.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((results / "leaderboard-last-turn.csv").read_text())))
     assert {row["protocol"] for row in rows} == {"last-turn"}
     assert {row["subset"] for row in rows} == {"all", "not-verbatim", "novel"}
 

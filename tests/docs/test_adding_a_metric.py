@@ -48,13 +48,13 @@ def test_a_metric_in_a_package_is_everywhere(reader: Reader, sample: Dataset) ->
 
     assert "No difference. Recomputed runs: 2" in printed["erc-bench verify"]
     assert "Cohen's kappa" in printed["erc-bench compare tfidf-logreg lookup --metric cohen_kappa"]
-    ranked = printed["erc-bench leaderboard --rank-by cohen_kappa --output-dir by-kappa"]
+    ranked = printed["erc-bench leaderboard --rank-by cohen_kappa"]
     header = next(line for line in ranked.splitlines() if line.startswith("rank"))
     assert (
         header.index("Cohen's kappa [95%]")
         < header.index("micro F1 [95%]")
         < header.index("not-verbatim Cohen's kappa")
     )
-    lines = (reader.folder / "by-kappa" / "leaderboard.csv").read_text("utf-8").splitlines()
+    lines = (results / "leaderboard-by-cohen_kappa.csv").read_text("utf-8").splitlines()
     best = max(kappa, key=lambda system: kappa[system])
     assert lines[1].split(",")[1] == best

@@ -52,7 +52,7 @@ def test_a_protocol_in_a_package_is_everywhere(reader: Reader, sample: Dataset) 
     assert "No difference. Recomputed runs: 2, board files: 4" in printed["erc-bench verify"]
     compared = printed["erc-bench compare tfidf-logreg lookup --protocol first-turn --subset novel"]
     assert "sample, protocol first-turn, subset novel: " in compared
-    alone = list(csv.DictReader(io.StringIO((reader.folder / "first" / "leaderboard.csv").read_text("utf-8"))))
+    alone = list(csv.DictReader(io.StringIO((results / "leaderboard-first-turn.csv").read_text("utf-8"))))
     assert {row["protocol"] for row in alone} == {"first-turn"}
 
 
