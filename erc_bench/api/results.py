@@ -77,6 +77,7 @@ def compare(
     metric: str | None = None,
     protocol: str | None = None,
     subset: str = "all",
+    by: str | None = None,
     dataset: str | None = None,
     results_dir: Folder = RESULTS,
     data_dir: Folder | None = None,
@@ -91,13 +92,15 @@ def compare(
         Default the one that ranks the dataset.
     protocol
         Default the first that covers both rows: `utterance`, or `last-turn` where one of them labelled nothing else.
+    by
+        A phenomenon (`shift`, `turn`, `length`, `speaker`, `label`): also compare on the utterances of each of its groups.
     dataset
         Needed where both rows exist on several.
 
     Raises
     ------
     UnknownNameError
-        No such row, metric, protocol or subset.
+        No such row, metric, protocol, subset or phenomenon.
     UsageError
         Rows that cannot be compared.
     """
@@ -106,7 +109,7 @@ def compare(
     first, second = find_sides(Path(results_dir), (str(a), str(b)), dataset)
     data = load_dataset(first.group.record.dataset, data_dir=data_dir)
     chosen = protocol or default_protocol(first, second)
-    return compare_sides(first, second, data, protocol=chosen, subset=subset, metric=metric)
+    return compare_sides(first, second, data, protocol=chosen, subset=subset, metric=metric, by=by)
 
 
 def show(

@@ -19,6 +19,7 @@ from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.registry import find_protocol, protocols
 from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.runs import DatasetRuns
+from erc_bench.protocols.subsets import ALL
 from erc_bench.records.groups import RunGroup, group_runs, without_twins
 from erc_bench.records.record import Run, survey_runs
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
@@ -149,7 +150,7 @@ def measured_board(
     kept, twins = without_twins(groups)
     runs = DatasetRuns.of(dataset, kept, progress)
     found = tuple(
-        ranked(section, ranking)
+        replace(ranked(section, ranking), breakdowns=protocol.breakdowns(runs) if section.subset == ALL.name else ())
         for protocol in (protocols().values() if wanted is None else wanted)
         if protocol.applies_to(dataset)
         for section in _noting_twins(protocol.sections(runs), runs, [(a, b) for a, b in twins if protocol.covers(a)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,15 @@ from erc_bench.cli import options
 from erc_bench.cli.output import say
 
 if TYPE_CHECKING:
-    from erc_bench.inspection.compare import Pair
+    from erc_bench.inspection.compare import Pair, Part
+    from erc_bench.scoring.limits import Interval
+    from erc_bench.scoring.metric import Metric
 
 EPILOG = """\b
 Examples:
   erc-bench compare sentemocontext tfidf-logreg
   erc-bench compare "minilm-classifier (fine_tune=true)" minilm-classifier --metric macro_f1 --subset novel
+  erc-bench compare sentemocontext minilm-classifier --by shift
   erc-bench compare results/sample/lookup/3067b7fa444d/seed-0 tfidf-logreg --dataset sample
 \b
 A and B are rows of the board, as written there or by the beginning of their title, or folders
@@ -37,6 +41,11 @@ comparison is not corrected for others you may make; the ranks of the board are.
     help="A ranked protocol: utterance, last-turn, emotional, …  [default: the first that covers both rows]",
 )
 @options.subset
+@click.option(
+    "--by",
+    metavar="NAME",
+    help="Also compare by phenomenon: shift (of emotion), turn, length, label, or speaker where one may speak twice.",
+)
 @options.dataset_of_rows
 @options.data_dir
 @options.results_dir
@@ -47,6 +56,7 @@ def compare(
     metric: str | None,
     protocol: str | None,
     subset: str,
+    by: str | None,
     dataset_name: str | None,
     data_dir: Path | None,
     results_dir: Path,
@@ -61,6 +71,7 @@ def compare(
         metric=metric,
         protocol=protocol,
         subset=subset,
+        by=by,
         dataset=dataset_name,
         results_dir=results_dir,
         data_dir=data_dir,
@@ -89,7 +100,30 @@ def _content(pair: Pair) -> dict[str, Any]:
         "p_value": found.p_value,
         "detectable": found.detectable,
         "different": pair.different,
+        **({"by": pair.by, "groups": [_part_content(part) for part in pair.parts]} if pair.by else {}),
     }
+
+
+def _part_content(part: Part) -> dict[str, Any]:
+    found = part.comparison
+    return {
+        "group": part.group,
+        "support": part.support,
+        "dialogues": part.dialogues,
+        "metric": found.metric.name,
+        **{
+            name: {"score": estimate.score[found.metric.name], **_ends(estimate.interval(found.metric.name))}
+            for name, estimate in zip(("a", "b"), part.estimates, strict=True)
+        },
+        "difference": found.difference,
+        **_ends(found.interval),
+        "p_value": found.p_value,
+        "p_corrected": part.p_corrected,
+    }
+
+
+def _ends(interval: Interval) -> dict[str, float]:
+    return {"low": interval.low, "high": interval.high}
 
 
 def _lines(pair: Pair) -> list[str]:
@@ -98,10 +132,6 @@ def _lines(pair: Pair) -> list[str]:
     from erc_bench.scoring.significance import ALPHA, POWER
 
     found, metric = pair.comparison, pair.comparison.metric
-
-    def signed(value: float) -> str:
-        text = metric.text(value)
-        return text if value < 0 else f"+{text}"
 
     def described(title: str, score: float, seeds: int, low: float, high: float) -> str:
         runs = f", mean of {seeds} seeds" if seeds > 1 else ""
@@ -124,12 +154,33 @@ def _lines(pair: Pair) -> list[str]:
         f"{RESAMPLES:,} paired resamples of them",
         f"A  {rows[0]}",
         f"B  {rows[1]}",
-        f"A - B: {signed(found.difference)}, {LEVEL:.0%} interval [{signed(found.interval.low)}, "
-        f"{signed(found.interval.high)}], p = {_p_text(found.p_value)}",
+        f"A - B: {_signed(metric, found.difference)}, {LEVEL:.0%} interval [{_signed(metric, found.interval.low)}, "
+        f"{_signed(metric, found.interval.high)}], p = {_p_text(found.p_value)}",
         verdict,
         f"The smallest true difference between two such rows that this test set would show in {POWER:.0%} of cases: "
         f"{metric.text(found.detectable)}.",
+        *(_part_lines(pair) if pair.by else ()),
     ]
+
+
+def _part_lines(pair: Pair) -> Iterator[str]:
+    from erc_bench.protocols.phenomena import PHENOMENA
+
+    yield ""
+    yield f"By {pair.by}. {PHENOMENA[pair.by or ''].meaning} p is corrected for the {len(pair.parts)} groups (Holm)."
+    for part in pair.parts:
+        found, metric = part.comparison, part.comparison.metric
+        a, b = (metric.text(estimate.score[metric.name]) for estimate in part.estimates)
+        yield (
+            f"{part.group} ({part.support:,} utterances in {part.dialogues:,} dialogues): A {a}, B {b}, "
+            f"A - B {_signed(metric, found.difference)} [{_signed(metric, found.interval.low)}, "
+            f"{_signed(metric, found.interval.high)}], p = {_p_text(part.p_corrected)}"
+        )
+
+
+def _signed(metric: Metric, value: float) -> str:
+    text = metric.text(value)
+    return text if value < 0 else f"+{text}"
 
 
 def _p_text(p_value: float) -> str:

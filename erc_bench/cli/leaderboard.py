@@ -68,11 +68,13 @@ def leaderboard(
     stem = stem_of(dataset and dataset_name(dataset), protocol, rank_by)
     paths = write_boards(found.boards, output_dir or results_dir, names, stem)
     if as_json:
+        from erc_bench.board.by_phenomenon import phenomena_values
         from erc_bench.board.formats.csv_file import all_rows, every_value
 
         content = {
             "datasets": {board.dataset: {"fingerprint": board.fingerprint} for board in found.boards},
             "rows": [every_value(row) for row in all_rows(found.boards)],
+            "by_phenomenon": phenomena_values(found.boards),
             "incomplete_runs": [str(run.folder) for run in found.incomplete],
             "problems": [str(problem) for problem in found.problems],
             "files": [str(path) for path in paths],

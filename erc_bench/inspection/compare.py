@@ -7,20 +7,40 @@ from pathlib import Path
 
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError, UsageError
+from erc_bench.protocols.breakdown import groups_of
+from erc_bench.protocols.labelled import LabelProtocol
+from erc_bench.protocols.phenomena import Phenomenon, find_phenomenon
 from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.registry import protocols
 from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.subsets import ALL, find_subset
 from erc_bench.records.groups import NamedGroup
 from erc_bench.records.select import is_run_folder, only_row, rows_named
-from erc_bench.scoring.bootstrap import Estimate
+from erc_bench.scoring.bootstrap import Estimate, resample_weights
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
-from erc_bench.scoring.significance import ALPHA, Comparison, compare
+from erc_bench.scoring.kept import kept_estimates
+from erc_bench.scoring.metric import Metric
+from erc_bench.scoring.significance import ALPHA, Comparison, compare, holm
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Two rows on the utterances of one group of a phenomenon: `support` of them, in `dialogues` dialogues.
+
+    `p_corrected` is Holm's over the groups.
+    """
+
+    group: str
+    support: int
+    dialogues: int
+    estimates: tuple[Estimate, Estimate]
+    comparison: Comparison
+    p_corrected: float
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two rows under one protocol, subset and metric, and how they compare (A minus B)."""
+    """Two rows under one protocol, subset and metric, and how they compare (A minus B), on the whole and by `parts`."""
 
     a: NamedGroup
     b: NamedGroup
@@ -28,6 +48,8 @@ class Pair:
     subset: str
     estimates: tuple[Estimate, Estimate]
     comparison: Comparison
+    by: str | None = None
+    parts: tuple[Part, ...] = ()
 
     @property
     def dataset(self) -> str:
@@ -99,15 +121,19 @@ def compare_sides(
     protocol: str,
     subset: str = ALL.name,
     metric: str | None = None,
+    by: str | None = None,
 ) -> Pair:
     """Test A against B on the same resamples of dialogues, by default on the metric that ranks the dataset.
+
+    With `by`, the name of a phenomenon, also on the utterances of each of its groups.
 
     Raises
     ------
     UnknownNameError
-        No metric, protocol or subset of that name.
+        No metric, protocol, subset or phenomenon of that name.
     UsageError
-        The protocol asks for utterances that a row did not label, or does not apply to the dataset.
+        The protocol asks for utterances that a row did not label, or does not apply to the dataset; or the phenomenon tells
+        no utterances apart.
     DataCorruptError
         A run made on other data, or whose predictions were altered.
     """
@@ -116,8 +142,37 @@ def compare_sides(
         if name not in names:
             raise UnknownNameError(f"a {kind}", name, names)
     subset = find_subset(subset).name
+    phenomenon = None if by is None else find_phenomenon(by, dataset)
     one, other = (_estimate(side, dataset, known, protocol, subset) for side in (a, b))
-    return Pair(a, b, protocol, subset, (one, other), compare(one, other, METRICS[chosen]))
+    parts = () if phenomenon is None else _parts(phenomenon, (a, b), dataset, known[protocol], subset, METRICS[chosen])
+    return Pair(a, b, protocol, subset, (one, other), compare(one, other, METRICS[chosen]), by, parts)
+
+
+def _parts(
+    phenomenon: Phenomenon,
+    sides: tuple[NamedGroup, NamedGroup],
+    dataset: Dataset,
+    protocol: Protocol,
+    subset: str,
+    metric: Metric,
+) -> tuple[Part, ...]:
+    if not isinstance(protocol, LabelProtocol):
+        raise UsageError(
+            f"a protocol must score utterances to be told apart by {phenomenon.name}, got {protocol.name}."
+        )
+    view, runs = protocol.view(dataset, find_subset(subset)), DatasetRuns(dataset, sides)
+    weights = resample_weights(len(view.dialogues))
+    groups, found = groups_of(phenomenon, dataset, view, metric), []
+    for group in groups:
+        part = group.view(view)
+        counts = [[group.counts(run) for run in runs.confusions(part, side.group)] for side in sides]
+        one, other = kept_estimates(counts, group.labels, weights)
+        found.append((one, other, compare(one, other, group.metric)))
+    corrected = holm([comparison.p_value for *_, comparison in found])
+    return tuple(
+        Part(group.name, group.support, group.dialogues, (one, other), comparison, float(p))
+        for group, (one, other, comparison), p in zip(groups, found, corrected, strict=True)
+    )
 
 
 def _estimate(side: NamedGroup, dataset: Dataset, known: dict[str, Protocol], protocol: str, subset: str) -> Estimate:

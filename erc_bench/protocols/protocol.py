@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from erc_bench.contract.domain import Dataset
     from erc_bench.contract.system import System
     from erc_bench.progress import Progress
-    from erc_bench.protocols.rows import Section
+    from erc_bench.protocols.rows import Breakdown, Section
     from erc_bench.protocols.runs import DatasetRuns
     from erc_bench.records.groups import RunGroup
     from erc_bench.records.record import Run
@@ -57,6 +57,10 @@ class Protocol(ABC):
         DataMissingError, DataCorruptError
             A run that was made on other data, or whose files are missing or altered.
         """
+
+    def breakdowns(self, runs: DatasetRuns) -> tuple[Breakdown, ...]:
+        """The rows on the whole test split by phenomenon, for a protocol whose board shows them."""
+        return ()
 
     def derive(self, run: Run, dataset: Dataset, system: System[Any], progress: Progress) -> None:
         """Write `evidence_files` into the folder of a run that has predicted and, if it can, embedded the test split.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -98,12 +98,28 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A phenomenon on a section (`erc_bench.protocols.phenomena`): its groups, and the scores of each row, by its title.
+
+    `supports` and `dialogues` are how many utterances each group has, in how many dialogues.
+    """
+
+    phenomenon: str
+    meaning: str
+    metric: Metric
+    groups: tuple[str, ...]
+    supports: tuple[int, ...]
+    dialogues: tuple[int, ...]
+    scores: Mapping[str, tuple[Score, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One protocol and subset of a dataset: its rows, and what they were computed on.
 
     Rows with `estimates`, by title, are ordered by the board, and ranked where `ranked`; without any they stay in the order
     of the protocol, in a table of its `layout`. `metrics` are the columns that scores have on the page, the one that orders
-    the rows first.
+    the rows first. `breakdowns` are its rows by phenomenon.
     """
 
     dataset: str
@@ -116,6 +132,7 @@ class Section:
     metrics: tuple[Metric, ...] = field(default_factory=headline)
     layout: Layout | None = None
     ranked: bool = True
+    breakdowns: tuple[Breakdown, ...] = ()
 
     @property
     def drawn(self) -> tuple[Metric, ...]:

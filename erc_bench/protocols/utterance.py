@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from erc_bench.contract.domain import Dialogue, LabelSet
+from erc_bench.protocols import breakdown
 from erc_bench.protocols.labelled import LabelProtocol
+from erc_bench.protocols.rows import Breakdown
+from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.subsets import ANNOTATED_TWICE
 
 
@@ -17,6 +20,10 @@ class Utterance(LabelProtocol):
     def turns(self, dialogue: Dialogue, labels: LabelSet) -> range:
         """All turns."""
         return range(len(dialogue))
+
+    def breakdowns(self, runs: DatasetRuns) -> tuple[Breakdown, ...]:
+        rows = [named for named in runs.rows if self.covers(named.group)]
+        return breakdown.breakdowns(runs, rows, self.view(runs.dataset)) if rows else ()
 
 
 UTTERANCE = Utterance()

@@ -127,3 +127,29 @@ def test_unfinished_runs_are_refused(
     done = command("compare", run.folder, "half", "--results-dir", results)
     assert done.code == 2
     assert "got status 'running'" in done.err
+
+
+def test_by_phenomenon_every_group_has_its_line(results: Path, command: Command) -> None:
+    done = command("compare", "half", "perfect", "--by", "shift", "--results-dir", results)
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    heading = lines.index("") + 1
+    assert lines[heading].startswith("By shift. Whether the gold label is that of one of the two utterances before")
+    assert [line.split(" (")[0] for line in lines[heading + 1 :]] == ["continues", "shifts", "first"]
+    assert all(", B 100.00, A - B −" in line for line in lines[heading + 1 :])
+    found = json.loads(command("compare", "half", "perfect", "--by", "label", "--results-dir", results, "--json").out)
+    assert found["by"] == "label"
+    assert {
+        "group",
+        "support",
+        "dialogues",
+        "metric",
+        "a",
+        "b",
+        "difference",
+        "low",
+        "high",
+        "p_value",
+        "p_corrected",
+    } == set(found["groups"][0])
+    assert command("compare", "half", "perfect", "--by", "speaker", "--results-dir", results).code == 2

@@ -9,6 +9,7 @@ import pytest
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import UnknownNameError, UsageError
 from erc_bench.inspection.compare import Pair, compare_sides, compared_protocols, default_protocol, find_sides
+from erc_bench.protocols.utterance import UTTERANCE
 
 if TYPE_CHECKING:
     from tests.conftest import WriteRun
@@ -68,3 +69,32 @@ def test_a_folder_says_which_seed_it_is(results: Path) -> None:
     folder = next((results / "mini" / "angry").glob("*/seed-0"))
     a, b = find_sides(results, (str(folder), "perfect"))
     assert (a.title, b.title) == ("angry, seed 0", "perfect")
+
+
+def test_two_rows_are_compared_in_every_group_of_a_phenomenon(results: Path, mini: Dataset) -> None:
+    pair = compared(results, mini, "perfect", "angry", by="turn")
+    assert pair.by == "turn"
+    view = UTTERANCE.view(mini)
+    assert sum(part.support for part in pair.parts) == len(view)
+    assert pair.comparison.metric.name == pair.parts[0].comparison.metric.name
+    for part in pair.parts:
+        assert part.comparison.difference == part.estimates[0].score["micro_f1"] - part.estimates[1].score["micro_f1"]
+        assert part.p_corrected >= part.comparison.p_value
+    assert compared(results, mini, "perfect", "angry").parts == ()
+
+
+def test_labels_are_compared_by_their_f1_whatever_the_metric(results: Path, mini: Dataset) -> None:
+    parts = compared(results, mini, "perfect", "angry", by="label", metric="mcc").parts
+    assert {part.comparison.metric.name for part in parts} == {"micro_f1"}
+    anger = next(part for part in parts if part.group == "anger")
+    truth = list(UTTERANCE.view(mini).gold)
+    assert anger.estimates[1].score["micro_f1"] == pytest.approx(
+        200 * truth.count("anger") / (truth.count("anger") + len(truth))
+    )
+
+
+def test_a_phenomenon_must_exist_and_tell_utterances_apart(results: Path, mini: Dataset) -> None:
+    with pytest.raises(UnknownNameError, match="a phenomenon must be one of"):
+        compared(results, mini, "perfect", "angry", by="weather")
+    with pytest.raises(UsageError, match="got speaker, which puts all in one group"):
+        compared(results, mini, "perfect", "angry", by="speaker")

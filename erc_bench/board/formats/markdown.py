@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from erc_bench.board import text
+from erc_bench.board.by_phenomenon import phenomena_legend, phenomena_table, shown_section
 from erc_bench.board.model import Board
 from erc_bench.board.words import protocol_meaning, subset_meaning
 from erc_bench.shown import visible
@@ -44,6 +45,14 @@ def _board(board: Board) -> Iterator[str]:
             yield f"### {escaped(board.dataset)}: {protocol}, {section.subset}"
             yield f"{subset_meaning(section.subset)} {text.size(section)}."
             yield _table(table)
+    if told := shown_section(board):
+        yield f"### {escaped(board.dataset)}: {told.protocol}, by phenomenon"
+        yield (
+            f"{told.breakdowns[0].metric.heading} on the utterances of each group (their number in brackets), with 95% "
+            "intervals. Groups have label frequencies of their own: compare rows within a group."
+        )
+        yield _table(phenomena_table(told))
+        yield "\n".join(f"- {name}: {escaped(meaning)}" for name, meaning in phenomena_legend(told))
     if board.published:
         yield f"### {escaped(board.dataset)}: published results"
         yield (

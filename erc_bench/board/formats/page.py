@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
+from erc_bench.board.by_phenomenon import coarse
 from erc_bench.board.formats.chart import Chart, chart
 from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of, score_cell
 from erc_bench.board.published import CHECKED
@@ -28,7 +29,7 @@ from erc_bench.board.words import (
     subset_meaning,
 )
 from erc_bench.protocols.registry import protocols
-from erc_bench.protocols.rows import Row, Section
+from erc_bench.protocols.rows import Breakdown, Row, Section
 from erc_bench.protocols.subsets import ALL, subsets_beside
 from erc_bench.scoring.catalogue import find_metric, headline, ranking_metric
 from erc_bench.scoring.metric import Metric
@@ -53,6 +54,7 @@ class Line:
     predicted: list[str]
     commands: list[str]
     facts: list[tuple[str, str]]
+    phenomena: list[tuple[str, str, list[tuple[str, str, Cell]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,10 @@ def _view(section: Section, every: Sequence[Section]) -> SectionView:
         for metric in metrics
     }
     lines = [
-        _line(f"{identity}-{number}", row, section.metrics[0], columns, scales, floors, beside)
+        replace(
+            _line(f"{identity}-{number}", row, section.metrics[0], columns, scales, floors, beside),
+            phenomena=_phenomena(section.breakdowns, row.title),
+        )
         for number, row in enumerate(rows, start=1)
     ]
     meanings = (protocol_meaning(section.protocol), subset_meaning(section.subset))
@@ -282,7 +287,24 @@ def _line(
         predicted=[*labels, "unusable"],
         commands=[row.source] if row.evidence == "measured" and row.source else list(dict.fromkeys(row.commands)),
         facts=_facts(row),
+        phenomena=[],
     )
+
+
+def _phenomena(breakdowns: Sequence[Breakdown], title: str) -> list[tuple[str, str, list[tuple[str, str, Cell]]]]:
+    """By phenomenon its name, its meaning, and of each group name, support and score."""
+    return [
+        (
+            each.phenomenon,
+            each.meaning,
+            [
+                (group, f"{support:,}", score_cell(replace(each.metric, unit=coarse(each.metric)), score))
+                for group, support, score in zip(each.groups, each.supports, each.scores[title], strict=True)
+            ],
+        )
+        for each in breakdowns
+        if title in each.scores
+    ]
 
 
 def _confusion(row: Row, labels: Sequence[str]) -> list[tuple[str, list[tuple[str, int, bool]]]]:
