@@ -1,5 +1,6 @@
 # make run    set up and do the main job on the embedded sample
 # make test   set up and run the whole test suite
+# make test-ray   set up Ray and run the tests that need a cluster
 # make test-llm   set up a vLLM environment and run the tests that need a real server
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -14,7 +15,7 @@ run: $(READY)
 	$(BIN)/erc-bench leaderboard
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not llm"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not llm and not ray"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -32,6 +33,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) .venv-vllm models build dist *.egg-info
+	rm -rf $(VENV) .venv-vllm .venv-ray models build dist *.egg-info
 
 include tests/e2e/llm.mk
+include tests/e2e/ray.mk

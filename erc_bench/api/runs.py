@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from erc_bench.data.spec import DatasetSpec
     from erc_bench.records.record import Run
     from erc_bench.running.conformance import CheckResult
+    from erc_bench.running.executors import Executor
     from erc_bench.running.plan import PlannedRun
     from erc_bench.running.request import RunRequest
 
@@ -49,7 +50,9 @@ def run(
     targets: Targets = "all",
     withhold: str | None = None,
     device: str = "auto",
-    jobs: int | Literal["auto"] = 1,
+    jobs: int | Literal["auto"] | None = None,
+    executor: Literal["local", "ray"] = "local",
+    address: str | None = None,
     results_dir: Folder = RESULTS,
     data_dir: Folder | None = None,
     overwrite: bool = False,
@@ -58,7 +61,7 @@ def run(
 ) -> list[Run]:
     """Run a system and keep its predictions: one run record a seed, in their order.
 
-    A run that is complete is read and not made again; one that was interrupted resumes.
+    A complete run is read and not made again; an interrupted one resumes.
 
     Parameters
     ----------
@@ -73,7 +76,9 @@ def run(
     device
         A torch device, or "auto".
     jobs
-        Cores to use: runs go side by side in processes. "auto": all, if the memory suffices.
+        Cores to use on this machine (default 1): runs go side by side in processes. "auto": all, if the memory suffices.
+    executor, address
+        "ray": runs are tasks of the Ray cluster at an address, or of one of this machine with `jobs` cores (default all).
     overwrite
         Make complete runs again.
     offline
@@ -86,27 +91,25 @@ def run(
     ErcBenchError
         The first failure, of whatever kind, after all other runs were made.
     """
+    from erc_bench.running.executors import executor_named
     from erc_bench.running.plan import PlannedRun
 
     found, config = _configured(system, settings)
-    data = loaded(dataset, data_dir)
-    numbers = [seeds] if isinstance(seeds, int) else seeds
+    data, numbers = loaded(dataset, data_dir), [seeds] if isinstance(seeds, int) else seeds
     planned = [PlannedRun(found, config, data.name, number, targets, withhold) for number in numbers]
     requests = requests_of(
         planned, {data.name: data}, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline
     )
-    return _made(requests, jobs, progress or SilentProgress())
+    return _made(requests, executor_named(executor, jobs=jobs, address=address), progress or SilentProgress())
 
 
-def _made(requests: Sequence[RunRequest], jobs: int | Literal["auto"], progress: Progress) -> list[Run]:
+def _made(requests: Sequence[RunRequest], executor: Executor, progress: Progress) -> list[Run]:
     """The runs in the order of the requests, or the first error once all have ended."""
-    from erc_bench.running.batch import automatic_jobs, make_runs
     from erc_bench.running.parcels import Failure
 
     found: dict[int, Run] = {}
     failures: list[ErcBenchError] = []
-    cores = automatic_jobs(requests) if jobs == "auto" else jobs
-    with closing(make_runs(requests, progress, jobs=cores)) as results:
+    with closing(executor.make(requests, progress)) as results:
         for request, result in results:
             if isinstance(result, Failure):
                 failures.append(result.error)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -36,15 +36,15 @@ class SeedRange(click.ParamType[list[int]]):
             self.fail(str(error), param, ctx)
 
 
-class Jobs(click.ParamType[int]):
-    """A number of cores, or `auto`, which is kept as 0."""
+class Jobs(click.ParamType[int | Literal["auto"]]):
+    """A number of cores, or `auto`."""
 
     name = "N|auto"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
         """Parse `4` or `auto`."""
         if value == "auto":
-            return 0
+            return "auto"
         if not str(value).isdecimal() or int(value) < 1:
             self.fail(f"jobs must be a number of cores from 1, or auto, got {value!r}", param, ctx)
         return int(value)
@@ -57,6 +57,7 @@ Examples:
   erc-bench run --system minilm-classifier --set fine_tune=true --data-dir ~/dailydialog
   erc-bench run --system sentemocontext --withhold fear --withhold anger
   erc-bench run --plan leaderboard/plan.toml --dry-run
+  erc-bench run --plan sweep.toml --executor ray --address auto --results-dir /shared/results
 \b
 A run that was killed resumes with the same command; a complete one is not made again
 without --overwrite. `erc-bench systems show NAME` lists what --set can change."""
@@ -97,7 +98,23 @@ IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "wit
     "--dry-run", is_flag=True, help="Say what would run, what is there and how long it may take; run nothing."
 )
 @click.option(
-    "--jobs", type=Jobs(), default=1, show_default=True, help="Cores to use: runs go side by side in processes."
+    "--jobs",
+    type=Jobs(),
+    help="Cores to use on this machine: runs go side by side.  [default: 1, with --executor ray all]",
+)
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where runs are made: on this machine, or as tasks of a Ray cluster (docs/scaling.md).",
+)
+@click.option(
+    "--address",
+    envvar="RAY_ADDRESS",
+    show_envvar=True,
+    metavar="HOST:PORT",
+    help="The Ray cluster, `auto` on a machine that belongs to one.  [default: one of this machine]",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps or auto.")
 @click.option("--overwrite", is_flag=True, help="Make the run again even if it is complete.")
@@ -111,7 +128,9 @@ def run(
     results_dir: Path,
     plan_file: Path | None,
     dry_run: bool,
-    jobs: int,
+    jobs: int | Literal["auto"] | None,
+    executor: str,
+    address: str | None,
     device: str,
     overwrite: bool,
     offline: bool,
@@ -119,6 +138,11 @@ def run(
     **asked: Any,
 ) -> None:
     """Run systems on a dataset and keep their predictions as run records."""
+    from erc_bench.running.executors import executor_named
+
+    if executor == "local" and ctx.get_parameter_source("address") is ParameterSource.ENVIRONMENT:
+        address = None  # RAY_ADDRESS is there for all programs that use Ray, and this one does not
+    where = executor_named(executor, jobs=jobs, address=address)
     planned = _read_plan(ctx, plan_file) if plan_file else _plan(**asked)
     if dry_run:
         _print_preview(planned, results_dir, jobs, as_json=as_json)
@@ -127,14 +151,13 @@ def run(
     from erc_bench.api.data import load_dataset
     from erc_bench.api.runs import requests_of
     from erc_bench.progress import default_progress
-    from erc_bench.running.batch import automatic_jobs, make_runs
 
     datasets = {name: load_dataset(name, data_dir=data_dir) for name in dict.fromkeys(run.dataset for run in planned)}
     requests = requests_of(
         planned, datasets, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline
     )
     report = _Report(requests, as_json=as_json)
-    with closing(make_runs(requests, default_progress(), jobs=jobs or automatic_jobs(requests))) as results:
+    with closing(where.make(requests, default_progress())) as results:
         for request, result in results:
             report.add(request, result)
     report.end()
@@ -179,8 +202,11 @@ def _plan(
     ]
 
 
-def _print_preview(planned: Sequence[PlannedRun], results: Path, jobs: int, *, as_json: bool) -> None:
+def _print_preview(
+    planned: Sequence[PlannedRun], results: Path, jobs: int | Literal["auto"] | None, *, as_json: bool
+) -> None:
     from erc_bench.running.preview import in_words, preview
+    from erc_bench.toolkit.threads import available_threads
 
     found = preview(planned, results)
     if as_json:
@@ -203,12 +229,13 @@ def _print_preview(planned: Sequence[PlannedRun], results: Path, jobs: int, *, a
         time = "" if each.state == "complete" else "?" if each.seconds is None else in_words(each.seconds)
         say(f"{each.state:8}  {time:>12}  {each.run.title} on {each.run.dataset}, seed {each.run.seed}")
     open_runs = [each for each in found if each.state != "complete"]
+    cores = available_threads() if jobs == "auto" else jobs or 1
     known = sum(each.seconds or 0.0 for each in open_runs)
     unknown = sum(each.seconds is None for each in open_runs)
     words = f"{len(found)} runs: {len(found) - len(open_runs)} complete, {len(open_runs)} to make"
     if known:
         words += f", expected to take {in_words(known)}" + (
-            f", with {jobs} jobs {in_words(known / jobs)}" if jobs > 1 else ""
+            f", with {cores} jobs {in_words(known / cores)}" if cores > 1 else ""
         )
     if unknown:
         words += f" (of {unknown} no earlier run of the system on the dataset tells how long)"

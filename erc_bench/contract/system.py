@@ -147,8 +147,8 @@ class System(ABC, Generic[ConfigT]):
 
     @property
     def resources(self) -> Resources:
-        """What a run of this configuration takes; override where it is more than a core and three GiB."""
-        return Resources()
+        """What a run of this configuration takes; override where it is more than a core, three GiB and, on `cuda`, a GPU."""
+        return Resources(gpus=1.0 if self.runtime.device.startswith("cuda") else 0.0)
 
     @property
     def trains(self) -> bool:

@@ -70,3 +70,9 @@ def test_a_system_that_says_nothing_else_reads_what_its_info_says_and_learns_not
 def test_a_prediction_knows_its_target() -> None:
     (answer,) = Loud(labels=LABELS).predict([], [Target("d", 2)], progress=SilentProgress())
     assert (answer.target, answer.label) == (Target("d", 2), "joy")
+
+
+@pytest.mark.parametrize(("device", "gpus"), [("auto", 0.0), ("cpu", 0.0), ("cuda", 1.0), ("cuda:1", 1.0)])
+def test_a_run_takes_a_gpu_where_it_was_told_to_compute_on_one(device: str, gpus: float) -> None:
+    needs = Plain(labels=LABELS, runtime=Runtime(device=device)).resources
+    assert (needs.cpus, needs.gpus, needs.memory_gib) == (1, gpus, 3.0)

@@ -14,7 +14,7 @@ import pytest
 from erc_bench.contract.domain import Dataset
 from erc_bench.progress import SilentProgress
 from erc_bench.records.record import find_runs
-from erc_bench.running.batch import make_runs
+from erc_bench.running.executors import Local
 from erc_bench.running.parcels import Failure
 from erc_bench.running.request import RunOutcome, RunRequest
 
@@ -86,7 +86,7 @@ def requests(name: str, sample: Dataset, results: Path, seeds: range) -> list[Ru
 def test_the_same_bytes_side_by_side(sample: Dataset, tmp_path: Path) -> None:
     for jobs in (1, 3):
         asked = requests("Numbers", sample, tmp_path / str(jobs), range(4))
-        found = list(make_runs(asked, SilentProgress(), jobs=jobs))
+        found = list(Local(jobs).make(asked, SilentProgress()))
         assert sorted(request.seed for request, _ in found) == [0, 1, 2, 3]
         assert all(isinstance(result, RunOutcome) and not result.already_complete for _, result in found)
     alone, beside = (list(find_runs(tmp_path / jobs)) for jobs in ("1", "3"))
@@ -108,7 +108,7 @@ class Noted(SilentProgress):
 def test_a_process_that_dies_costs_its_own_run_only(sample: Dataset, tmp_path: Path) -> None:
     progress = Noted()
     asked = requests("Mortal", sample, tmp_path / "results", range(4))
-    found = {request.seed: result for request, result in make_runs(asked, progress, jobs=2)}
+    found = {request.seed: result for request, result in Local(2).make(asked, progress)}
     assert isinstance(found[0], RunOutcome)
     assert isinstance(found[1], RunOutcome), "it died once and was made again"
     assert isinstance(found[2], Failure)
@@ -127,14 +127,14 @@ SCRIPT = textwrap.dedent(
     from pathlib import Path
     from erc_bench.data import load_dataset
     from erc_bench.progress import LineProgress
-    from erc_bench.running.batch import make_runs
+    from erc_bench.running.executors import Local
     from erc_bench.running.request import RunRequest
     from toys_of_processes import Mortal
 
     if __name__ == "__main__":
         data, results = load_dataset("sample"), Path(sys.argv[1])
         asked = [RunRequest(Mortal, Mortal.Config(), data, results, seed=seed) for seed in (4, 0, 5)]
-        for request, result in make_runs(asked, LineProgress(), jobs=2):
+        for request, result in Local(2).make(asked, LineProgress()):
             print(request.seed, flush=True)
     """
 )
