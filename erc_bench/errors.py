@@ -4,7 +4,7 @@
     ├── UsageError              2   a name, option or setting that makes no sense
     │   ├── UnknownNameError        no system, dataset or protocol of that name
     │   ├── ConfigError             `--set` with an unknown field or an impossible value
-    │   └── PlanError               a file of runs to make that makes no sense
+    │   └── PlanError               a file of runs to make, or of contrasts, that makes no sense
     ├── DataError               3   a dataset or file of results
     │   ├── DataMissingError        not where it was looked for
     │   ├── DataCorruptError        there, but truncated, altered or mislabelled
@@ -60,7 +60,7 @@ class ConfigError(UsageError):
 
 
 class PlanError(UsageError):
-    """A file of runs to make cannot be read or asks for what makes no sense."""
+    """A file of runs to make, or of contrasts to test, cannot be read or asks for what makes no sense."""
 
 
 class DataError(ErcBenchError):

@@ -31,6 +31,7 @@ FUNCTIONS = {
         "audit",
         "check",
         "compare",
+        "contrasts",
         "datasets",
         "export",
         "leaderboard",

@@ -70,6 +70,46 @@ def leaderboard(
     return pd.DataFrame(rows).astype({"seeds": "Int64", "parameters": "Int64"})
 
 
+def contrasts(
+    results_dir: Folder = RESULTS,
+    *,
+    file: Folder | None = None,
+    dataset: str | None = None,
+    data_dir: Folder | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Questions that were written down, each answered by a paired test of two rows; one of them a line.
+
+    `difference` is A minus B in the unit of the metric, `low` and `high` end its 95% interval, `p_corrected` is corrected
+    (Holm) for all questions of the family. Where a row of a question is not there, `missing` names it and the answer is empty.
+
+    Parameters
+    ----------
+    file
+        TOML with `[[contrasts]]`; default `contrasts.toml` of the committed board, where its rows are there.
+    dataset
+        Only this one; default every dataset with runs.
+
+    Raises
+    ------
+    PlanError
+        The file makes no sense.
+    DataError
+        As `leaderboard`.
+    """
+    import pandas as pd
+
+    from erc_bench.board.build import build_boards
+    from erc_bench.board.formats.csv_file import CONTRAST_COLUMNS, contrast_values
+
+    found = build_boards(
+        Path(results_dir), dataset=dataset, contrasts=path_of(file), data_dir=path_of(data_dir), progress=progress
+    )
+    for problem in found.problems:
+        warnings.warn(str(problem), stacklevel=2)
+    return pd.DataFrame(contrast_values(found.boards), columns=list(CONTRAST_COLUMNS))
+
+
 def compare(
     a: Folder,
     b: Folder,
@@ -170,6 +210,7 @@ def verify(
     *,
     results_dir: Folder = RESULTS,
     output_dir: Folder | None = None,
+    contrasts: Folder | None = None,
     data_dir: Folder | None = None,
     progress: Progress | None = None,
 ) -> Verification:
@@ -180,6 +221,8 @@ def verify(
     runs
         Folders of runs, or names of rows; none: every complete run in `results_dir`, then, if no run differs, the boards
         that lie there and in `output_dir`.
+    contrasts
+        The file of planned contrasts that the boards show; default that of the package.
 
     Raises
     ------
@@ -203,5 +246,5 @@ def verify(
     boards = 0
     if not folders and not differences:
         places = [results, Path(output_dir or results)]
-        boards, differences = verify_boards(results, places, path_of(data_dir))
+        boards, differences = verify_boards(results, places, path_of(data_dir), path_of(contrasts))
     return Verification(len(complete), boards, len(incomplete), tuple(differences))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from erc_bench.board.contrasts import Contrasts, answered, read_contrasts
 from erc_bench.board.formats.pictures import FORMATS as PICTURE_FORMATS
 from erc_bench.board.formats.pictures import write_pictures
 from erc_bench.board.model import Board, ranked
@@ -44,6 +45,7 @@ def build_boards(
     protocol: str | None = None,
     data_dir: Path | None = None,
     rank_by: str | None = None,
+    contrasts: Path | None = None,
     progress: Progress | None = None,
 ) -> Boards:
     """Compute the boards of every dataset that has complete runs, or of one dataset.
@@ -53,23 +55,21 @@ def build_boards(
 
     Parameters
     ----------
-    results
-        Folder of the run records.
     dataset
         Only this one; it may then be without runs if there are published results.
     protocol
         Only this one; default all that have rows.
-    data_dir
-        Where the real data lies; see `erc_bench.data.load_dataset`.
     rank_by
         Name of the metric that ranks the rows; default the metric of each dataset.
-    progress
-        Shows how many runs are read.
+    contrasts
+        File of planned contrasts; default those of the package, where their rows are there.
 
     Raises
     ------
     UnknownNameError
         No dataset, protocol or metric of that name.
+    PlanError
+        The file of contrasts makes no sense.
     DataMissingError
         No complete run, or the gold labels that the runs are scored against are not there.
     DataCorruptError
@@ -80,6 +80,7 @@ def build_boards(
     wanted = [find_protocol(protocol)] if protocol is not None else list(protocols().values())
     if rank_by is not None and rank_by not in METRICS:
         raise UnknownNameError("a metric", rank_by, METRICS)
+    questions = read_contrasts(contrasts)
     found = survey_runs(results)
     problems = [error for folder, error in found.problems.items() if dataset in (None, folder.parts[-4])]
     runs = [run for run in found.runs if dataset in (None, run.record.dataset)]
@@ -88,7 +89,7 @@ def build_boards(
     every: list[Board] = []
     for name in names:
         try:
-            every.append(_board(name, groups, wanted, protocol, results, data_dir, progress, rank_by))
+            every.append(_board(name, groups, wanted, protocol, results, data_dir, progress, rank_by, questions))
         except DataError as error:
             if name == dataset:
                 raise
@@ -116,6 +117,7 @@ def _board(
     data_dir: Path | None,
     progress: Progress | None,
     rank_by: str | None,
+    contrasts: Contrasts,
 ) -> Board:
     mine = [group for group in groups if group.record.dataset == name]
     published = published_rows(name, protocol)
@@ -133,7 +135,7 @@ def _board(
             f"{error}\nThe runs on {name} in {results} are scored against its gold labels. To leave them out, name another "
             "dataset with --dataset."
         ) from None
-    return measured_board(dataset, mine, wanted, published, progress, rank_by)
+    return measured_board(dataset, mine, wanted, published, progress, rank_by, contrasts)
 
 
 def measured_board(
@@ -143,19 +145,26 @@ def measured_board(
     published: Sequence[Row] = (),
     progress: Progress | None = None,
     rank_by: str | None = None,
+    contrasts: Contrasts | None = None,
 ) -> Board:
-    """The board of a dataset from its runs under some protocols, by default all, ranked by its metric or by another."""
+    """The board of a dataset from its runs under some protocols, by default all, ranked by its metric or by another.
+
+    Contrasts are answered if given, and left out if they are on rows of protocols that are not wanted.
+    """
     ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset)
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
     kept, twins = without_twins(groups)
     runs = DatasetRuns.of(dataset, kept, progress)
+    scored = list(protocols().values()) if wanted is None else wanted
     found = tuple(
         replace(ranked(section, ranking), breakdowns=protocol.breakdowns(runs) if section.subset == ALL.name else ())
-        for protocol in (protocols().values() if wanted is None else wanted)
+        for protocol in scored
         if protocol.applies_to(dataset)
         for section in _noting_twins(protocol.sections(runs), runs, [(a, b) for a, b in twins if protocol.covers(a)])
     )
-    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, found, tuple(published), ranking)
+    asked = [] if contrasts is None else answered(contrasts, dataset.name, found, runs.rows, ranking)
+    answers = tuple(each for each in asked if each.contrast.protocol in {protocol.name for protocol in scored})
+    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, found, tuple(published), ranking, answers)
 
 
 def _noting_twins(
@@ -196,6 +205,7 @@ def narrowed(board: Board, protocol: str | None) -> Board:
         board,
         sections=tuple(section for section in board.sections if protocol in (None, section.protocol)),
         published=tuple(row for row in board.published if protocol in (None, row.protocol)),
+        contrasts=tuple(each for each in board.contrasts if protocol in (None, each.contrast.protocol)),
     )
 
 
@@ -217,7 +227,14 @@ def _page(boards: Sequence[Board]) -> str:
     return render_page(
         [section for board in boards for section in board.sections],
         [row for board in boards for row in board.published],
+        [(board.dataset, board.contrasts) for board in boards if board.contrasts],
     )
+
+
+def _contrasts(boards: Sequence[Board]) -> str:
+    from erc_bench.board.formats.csv_file import render_contrasts
+
+    return render_contrasts(boards)
 
 
 def _latex(boards: Sequence[Board]) -> str:
@@ -232,6 +249,7 @@ FORMATS: Mapping[str, tuple[str, Callable[[Sequence[Board]], str]]] = {
     "csv": ("leaderboard.csv", _csv),
     "html": ("leaderboard.html", _page),
     "latex": ("leaderboard.tex", _latex),
+    "contrasts": ("leaderboard.contrasts.csv", _contrasts),
 }
 
 
@@ -270,13 +288,18 @@ def stem_of(dataset: str | None = None, protocol: str | None = None, rank_by: st
     return "-".join([STEM, *(part for part in (dataset, protocol) if part)]) + (f"{BY}{rank_by}" if rank_by else "")
 
 
+def ending(name: str) -> str:
+    """What follows the stem in the name of a board file: `.csv`, `.contrasts.csv`."""
+    return name.removeprefix(STEM)
+
+
 def write_boards(boards: Sequence[Board], output: Path, formats: Sequence[str], stem: str = STEM) -> list[Path]:
     """Write one file a format, and pictures below `pictures/`, and return their paths.
 
     The texts are all computed before the first is written.
     """
     contents = [
-        ((output / FORMATS[name][0]).with_stem(stem), rendered(boards, name)) for name in formats if name in FORMATS
+        (output / f"{stem}{ending(FORMATS[name][0])}", rendered(boards, name)) for name in formats if name in FORMATS
     ]
     output.mkdir(parents=True, exist_ok=True)
     remove_leftovers(output)

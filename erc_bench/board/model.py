@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from erc_bench.board.contrasts import Answer
 from erc_bench.contract.domain import LabelSet, Split
 from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.subsets import ALL
@@ -19,7 +20,7 @@ class Board:
 
     `sizes` maps each split to its numbers of dialogues and utterances. `sections` are in the order of protocols and
     subsets; `published` rows are in the order of their source, and never ranked. `ranking` is the
-    metric that ranks the measured rows.
+    metric that ranks the measured rows. `contrasts` are questions that were written down beforehand, with their answers.
     """
 
     dataset: str
@@ -29,6 +30,7 @@ class Board:
     sections: tuple[Section, ...]
     published: tuple[Row, ...] = ()
     ranking: Metric = MICRO_F1
+    contrasts: tuple[Answer, ...] = ()
 
     @property
     def is_empty(self) -> bool:

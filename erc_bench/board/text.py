@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from erc_bench.board.contrasts import Answer
 from erc_bench.board.model import Board
 from erc_bench.board.published import CHECKED
-from erc_bench.board.words import MISSING, count_text, duration_text
+from erc_bench.board.words import MISSING, count_text, duration_text, p_text, signed
 from erc_bench.protocols.rows import Column, Row, Score, Section
 from erc_bench.protocols.subsets import ALL, SUBSETS, subsets_beside
 from erc_bench.scoring.catalogue import UNUSABLE_RATE, find_metric, headline, over_all_labels
@@ -138,6 +139,35 @@ def tables_apart(board: Board, protocol: str) -> Iterator[tuple[Section, TextTab
                 for row in section.rows
             ]
             yield section, TextTable(names, tuple(name.endswith(INTERVAL) for name in names), tuple(rows))
+
+
+def contrast_table(contrasts: Sequence[Answer]) -> TextTable:
+    """Planned contrasts in their order, with effect, raw and corrected p; "not run yet" where a row is missing."""
+    names = (*("family", "question", "A", "B", "subset", "metric"), f"A − B{INTERVAL}", "p", "p corrected", "written")
+    rows = []
+    for each in contrasts:
+        asked, found, metric = each.contrast, each.comparison, each.metric
+        answer = ["not run yet", MISSING, MISSING, MISSING]
+        if found is not None:
+            low, high = signed(metric, found.interval.low), signed(metric, found.interval.high)
+            answer = [
+                f"{signed(metric, found.difference)} [{low}, {high}]",
+                p_text(found.p_value),
+                p_text(1.0 if each.corrected is None else each.corrected),
+                "before its runs" if each.planned else "after its runs",
+            ]
+        rows.append((asked.family, asked.question, asked.a, asked.b, asked.subset, metric.words, *answer))
+    return TextTable(names, tuple(name in names[6:9] for name in names), tuple(rows))
+
+
+def contrast_method() -> str:
+    """How planned contrasts are tested, and how they differ from ranks."""
+    return (
+        "Questions that were written down, each tested by itself: paired, by dialogue. p corrected: Holm's correction for all "
+        "questions of the family on this protocol, those not run yet included. Written: whether the question was written down "
+        f"before a run of one of its two rows began. At {ALPHA:.0%} a family makes a false claim in at most that share of test "
+        "sets; ranks correct for every pair of systems instead."
+    )
 
 
 def with_interval(metric: Metric, score: Score | None) -> str:

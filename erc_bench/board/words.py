@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from erc_bench.protocols.registry import protocols
 from erc_bench.protocols.subsets import SUBSETS
 from erc_bench.scoring.metric import MISSING as MISSING
+from erc_bench.scoring.metric import Metric
 
 _URL = re.compile(r"https?://[^\s<>\"'\\^`{|}]+", re.IGNORECASE)
 
@@ -54,6 +55,17 @@ def duration_text(seconds: float | None) -> str:
     if seconds < 99.5:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+def p_text(p_value: float, *, equals: str = "") -> str:
+    """A *p*-value in four decimals, after a sign where it is an equation: `0.0190`, `= 0.0190`, `< 0.0001`."""
+    return "< 0.0001" if p_value < 0.0001 else f"{equals}{p_value:.4f}"
+
+
+def signed(metric: Metric, value: float) -> str:
+    """A difference as its metric writes it, always with its sign."""
+    text = metric.text(value)
+    return text if value < 0 else f"+{text}"
 
 
 class Piece(NamedTuple):

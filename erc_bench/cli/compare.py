@@ -15,7 +15,6 @@ from erc_bench.cli.output import say
 if TYPE_CHECKING:
     from erc_bench.inspection.compare import Pair, Part
     from erc_bench.scoring.limits import Interval
-    from erc_bench.scoring.metric import Metric
 
 EPILOG = """\b
 Examples:
@@ -127,6 +126,7 @@ def _ends(interval: Interval) -> dict[str, float]:
 
 
 def _lines(pair: Pair) -> list[str]:
+    from erc_bench.board.words import p_text, signed
     from erc_bench.scoring.bootstrap import RESAMPLES
     from erc_bench.scoring.limits import LEVEL
     from erc_bench.scoring.significance import ALPHA, POWER
@@ -154,8 +154,8 @@ def _lines(pair: Pair) -> list[str]:
         f"{RESAMPLES:,} paired resamples of them",
         f"A  {rows[0]}",
         f"B  {rows[1]}",
-        f"A - B: {_signed(metric, found.difference)}, {LEVEL:.0%} interval [{_signed(metric, found.interval.low)}, "
-        f"{_signed(metric, found.interval.high)}], p = {_p_text(found.p_value)}",
+        f"A - B: {signed(metric, found.difference)}, {LEVEL:.0%} interval [{signed(metric, found.interval.low)}, "
+        f"{signed(metric, found.interval.high)}], p {p_text(found.p_value, equals='= ')}",
         verdict,
         f"The smallest true difference between two such rows that this test set would show in {POWER:.0%} of cases: "
         f"{metric.text(found.detectable)}.",
@@ -164,6 +164,7 @@ def _lines(pair: Pair) -> list[str]:
 
 
 def _part_lines(pair: Pair) -> Iterator[str]:
+    from erc_bench.board.words import p_text, signed
     from erc_bench.protocols.phenomena import PHENOMENA
 
     yield ""
@@ -173,15 +174,6 @@ def _part_lines(pair: Pair) -> Iterator[str]:
         a, b = (metric.text(estimate.score[metric.name]) for estimate in part.estimates)
         yield (
             f"{part.group} ({part.support:,} utterances in {part.dialogues:,} dialogues): A {a}, B {b}, "
-            f"A - B {_signed(metric, found.difference)} [{_signed(metric, found.interval.low)}, "
-            f"{_signed(metric, found.interval.high)}], p = {_p_text(part.p_corrected)}"
+            f"A - B {signed(metric, found.difference)} [{signed(metric, found.interval.low)}, "
+            f"{signed(metric, found.interval.high)}], p {p_text(part.p_corrected, equals='= ')}"
         )
-
-
-def _signed(metric: Metric, value: float) -> str:
-    text = metric.text(value)
-    return text if value < 0 else f"+{text}"
-
-
-def _p_text(p_value: float) -> str:
-    return "under 0.0001" if p_value < 0.0001 else f"{p_value:.4f}"

@@ -36,9 +36,14 @@ protocol, or in another order, leaderboard-DATASET-PROTOCOL-by-METRIC."""
     default="md,csv",
     show_default=True,
     metavar="LIST",
-    help="Files to write: md, csv, html, latex, and png and svg for pictures, separated by commas.",
+    help="Files to write: md, csv, html, latex, contrasts (CSV), and png and svg for pictures, separated by commas.",
 )
 @click.option("--rank-by", metavar="METRIC", help="Rank rows by this metric.  [default: the metric of the dataset]")
+@click.option(
+    "--contrasts",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file of planned contrasts.  [default: those of the committed board, where their rows are there]",
+)
 @options.data_dir
 @options.as_json
 def leaderboard(
@@ -48,6 +53,7 @@ def leaderboard(
     protocol: str | None,
     formats: str,
     rank_by: str | None,
+    contrasts: Path | None,
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
@@ -63,18 +69,20 @@ def leaderboard(
         protocol=protocol,
         data_dir=data_dir,
         rank_by=rank_by,
+        contrasts=contrasts,
         progress=default_progress(),
     )
     stem = stem_of(dataset and dataset_name(dataset), protocol, rank_by)
     paths = write_boards(found.boards, output_dir or results_dir, names, stem)
     if as_json:
         from erc_bench.board.by_phenomenon import phenomena_values
-        from erc_bench.board.formats.csv_file import all_rows, every_value
+        from erc_bench.board.formats.csv_file import all_rows, contrast_values, every_value
 
         content = {
             "datasets": {board.dataset: {"fingerprint": board.fingerprint} for board in found.boards},
             "rows": [every_value(row) for row in all_rows(found.boards)],
             "by_phenomenon": phenomena_values(found.boards),
+            "contrasts": contrast_values(found.boards),
             "incomplete_runs": [str(run.folder) for run in found.incomplete],
             "problems": [str(problem) for problem in found.problems],
             "files": [str(path) for path in paths],

@@ -26,17 +26,30 @@ folder and the output folder. Exit code 6 if anything differs."""
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @options.results_dir
 @click.option("--output-dir", type=options.FOLDER, help="Where the boards lie, if not in the results folder.")
+@click.option(
+    "--contrasts", type=click.Path(dir_okay=False, path_type=Path), help="The file of contrasts that the boards show."
+)
 @options.data_dir
 @options.as_json
 def verify(
-    runs: tuple[str, ...], results_dir: Path, output_dir: Path | None, data_dir: Path | None, as_json: bool
+    runs: tuple[str, ...],
+    results_dir: Path,
+    output_dir: Path | None,
+    contrasts: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Recompute run records (RUN: folders, or names of rows) and boards, and compare with what they say."""
     from erc_bench.api import results
     from erc_bench.progress import default_progress
 
     found = results.verify(
-        runs, results_dir=results_dir, output_dir=output_dir, data_dir=data_dir, progress=default_progress()
+        runs,
+        results_dir=results_dir,
+        output_dir=output_dir,
+        contrasts=contrasts,
+        data_dir=data_dir,
+        progress=default_progress(),
     )
     differences = found.differences
     if as_json:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from erc_bench.board.build import BY, FORMATS, STEM, build_boards, narrowed, published_board, rendered
+from erc_bench.board.build import BY, FORMATS, STEM, build_boards, ending, narrowed, published_board, rendered
 from erc_bench.board.model import Board
 from erc_bench.board.published import published_results
 from erc_bench.contract.domain import Dataset, targets_of
@@ -84,31 +84,41 @@ def _score_differences(recorded: Mapping[str, float], recomputed: Mapping[str, f
         )
 
 
-def verify_boards(results: Path, folders: Sequence[Path], data_dir: Path | None = None) -> tuple[int, list[Difference]]:
+def verify_boards(
+    results: Path, folders: Sequence[Path], data_dir: Path | None = None, contrasts: Path | None = None
+) -> tuple[int, list[Difference]]:
     """Compare every board file in the folders with what its run records give: the number compared, the differences.
 
     A board may have been written for one dataset or one protocol only: it is right if it equals, byte for byte, what
     `erc-bench leaderboard` writes for any such choice, in the order that its name says.
     """
     files: dict[str | None, list[tuple[Path, str]]] = {}
+    ends = [ending(name) for name, _ in FORMATS.values()]
     for folder in dict.fromkeys(folders):
         for format_name, (name, _) in FORMATS.items():
-            narrow = sorted(folder.glob(f"{STEM}-*{Path(name).suffix}"))
+            longer = tuple(end for end in ends if end.endswith(ending(name)) and end != ending(name))
+            parts = sorted(folder.glob(f"{STEM}-*{ending(name)}"))
+            narrow = [path for path in parts if not path.name.endswith(longer)]
             for path in [path for path in (folder / name, *narrow) if path.is_file()]:
                 rank_by = path.stem.rpartition(BY)[2] if BY in path.stem else None
                 files.setdefault(rank_by if rank_by in METRICS else None, []).append((path, format_name))
     differences = [
         difference
         for rank_by, named in files.items()
-        for difference in _board_differences(results, named, rank_by, data_dir)
+        for difference in _board_differences(results, named, rank_by, data_dir, contrasts)
     ]
     return sum(map(len, files.values())), differences
 
 
 def _board_differences(
-    results: Path, files: Sequence[tuple[Path, str]], rank_by: str | None, data_dir: Path | None
+    results: Path,
+    files: Sequence[tuple[Path, str]],
+    rank_by: str | None,
+    data_dir: Path | None,
+    contrasts: Path | None,
 ) -> list[Difference]:
-    boards = {board.dataset: board for board in build_boards(results, data_dir=data_dir, rank_by=rank_by).boards}
+    built = build_boards(results, data_dir=data_dir, rank_by=rank_by, contrasts=contrasts)
+    boards = {board.dataset: board for board in built.boards}
     everything = tuple(boards.values())
     for result in published_results():
         boards.setdefault(result.dataset, published_board(result.dataset, rank_by=rank_by))

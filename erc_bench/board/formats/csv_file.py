@@ -38,6 +38,42 @@ def render_csv(boards: Sequence[Board]) -> str:
     return file.getvalue()
 
 
+CONTRAST_COLUMNS = (
+    *("dataset", "family", "question", "a", "b", "protocol", "subset", "metric", "difference", "low", "high"),
+    *("p_value", "p_corrected", "written", "missing"),
+)
+
+
+def render_contrasts(boards: Sequence[Board]) -> str:
+    """The planned contrasts of the boards as CSV; the answer of one that was not run yet is empty."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, CONTRAST_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for contrast in contrast_values(boards):
+        writer.writerow({name: "" if value is None else value for name, value in contrast.items()})
+    return file.getvalue()
+
+
+def contrast_values(boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """Every planned contrast by `CONTRAST_COLUMNS`: A minus B in the unit of the metric, p-values as shares."""
+    found = []
+    for tested in (each for board in boards for each in board.contrasts):
+        asked, answer, metric = tested.contrast, tested.comparison, tested.metric
+        values: dict[str, Any] = {name: getattr(asked, name) for name in CONTRAST_COLUMNS[:7]} | {"metric": metric.name}
+        values |= dict.fromkeys(CONTRAST_COLUMNS[8:14]) | {"missing": "; ".join(tested.missing) or None}
+        if answer is not None and tested.corrected is not None:
+            values |= {
+                "difference": metric.rounded(answer.difference),
+                "low": metric.rounded(answer.interval.low),
+                "high": metric.rounded(answer.interval.high),
+                "p_value": float(f"{answer.p_value:.4g}"),
+                "p_corrected": float(f"{tested.corrected:.4g}"),
+                "written": "before its runs" if tested.planned else "after its runs",
+            }
+        found.append(values)
+    return found
+
+
 def all_rows(boards: Sequence[Board]) -> Iterator[Row]:
     """Rows in the order of the files: dataset by dataset, measured sections first, then published rows."""
     for board in boards:

@@ -45,6 +45,10 @@ def _board(board: Board) -> Iterator[str]:
             yield f"### {escaped(board.dataset)}: {protocol}, {section.subset}"
             yield f"{subset_meaning(section.subset)} {text.size(section)}."
             yield _table(table)
+    if board.contrasts:
+        yield f"### {escaped(board.dataset)}: planned contrasts"
+        yield text.contrast_method()
+        yield _table(text.contrast_table(board.contrasts))
     if told := shown_section(board):
         yield f"### {escaped(board.dataset)}: {told.protocol}, by phenomenon"
         yield (

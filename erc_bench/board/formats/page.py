@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from erc_bench.board.by_phenomenon import coarse
+from erc_bench.board.contrasts import Answer
 from erc_bench.board.formats.chart import Chart, chart
 from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of, score_cell
 from erc_bench.board.published import CHECKED
+from erc_bench.board.text import contrast_method, contrast_table
 from erc_bench.board.tradeoff import COSTS, linear_ticks
 from erc_bench.board.words import (
     MISSING,
@@ -74,12 +76,17 @@ class SectionView:
 
 
 def render_page(
-    sections: Sequence[Section], published: Sequence[Row] = (), *, title: str = "Emotion Recognition in Conversation"
+    sections: Sequence[Section],
+    published: Sequence[Row] = (),
+    contrasts: Sequence[tuple[str, Sequence[Answer]]] = (),
+    *,
+    title: str = "Emotion Recognition in Conversation",
 ) -> str:
     """The whole page as HTML, ending with a newline.
 
     Published rows join the section of their dataset, protocol and subset, below what was measured there; one whose
-    section has no run gets a section of its own. The same input gives the same text.
+    section has no run gets a section of its own. `contrasts` are the planned ones by dataset. The same input gives the
+    same text.
     """
     import jinja2
 
@@ -99,6 +106,10 @@ def render_page(
     return environment.get_template("board.html").render(
         title=title,
         boards=boards,
+        contrasts=[
+            (name, section_id(name, "planned", "contrasts"), contrast_table(tested)) for name, tested in contrasts
+        ],
+        contrast_method=contrast_method(),
         choices={
             "dataset": list(dict.fromkeys(board.dataset for board in boards)),
             "protocol": list(dict.fromkeys(board.protocol for board in boards)),

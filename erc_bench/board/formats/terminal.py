@@ -20,7 +20,7 @@ from erc_bench.scoring.catalogue import ALL_LABELS, METRICS
 Cell = TypeVar("Cell")
 
 UNLIMITED = 10_000
-WRAPPING = ("system", "reference", "flags", "source")
+WRAPPING = ("system", "reference", "flags", "source", "question", "A", "B")
 WRAP_WIDTH = 26
 DROPPED_FIRST = ("source", "checked", "evidence", "training", "utt/s", "parameters")
 DROPPED_LATER = ("unusable", "reference", "context", "seeds")
@@ -44,6 +44,9 @@ def print_boards(boards: Sequence[Board], file: TextIO) -> None:
                 title = f"{board.dataset}, protocol {protocol}, subset {section.subset}. {text.size(section)}"
                 _heading(console, f"{title}. {subset_meaning(section.subset)}")
                 _table(console, table)
+        if board.contrasts:
+            _heading(console, f"{board.dataset}, planned contrasts. {text.contrast_method()}")
+            _table(console, text.contrast_table(board.contrasts))
         if board.published:
             _heading(console, f"{board.dataset}, published results (not measured here, not ranked)")
             _table(console, text.published_table(board))

@@ -69,6 +69,9 @@ function closest(choice) {
 
 function show(section) {
   for (const other of sections()) other.hidden = other !== section;
+  for (const other of document.querySelectorAll("section.contrasts")) {
+    other.hidden = other.dataset.dataset !== section.dataset.dataset;
+  }
   for (const kind of KINDS) {
     for (const input of document.querySelectorAll(`input[name="${kind}"]`)) {
       input.checked = input.value === section.dataset[kind];

@@ -1,0 +1,207 @@
+"""Planned contrasts: a few questions that were written down, each answered by a paired test of two rows.
+
+The file is TOML (`leaderboard/contrasts.toml` is the one of the committed board). *p*-values are corrected with Holm's
+method within a family of questions on one dataset and protocol. A family counts those without runs, too, so that a
+correction does not depend on which runs were made first.
+"""
+
+from __future__ import annotations
+
+import datetime
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from erc_bench.errors import PlanError, UnknownNameError
+from erc_bench.protocols.registry import protocols
+from erc_bench.protocols.rows import Section
+from erc_bench.protocols.subsets import ALL, find_subset
+from erc_bench.records.groups import NamedGroup
+from erc_bench.scoring.catalogue import METRICS
+from erc_bench.scoring.metric import Metric
+from erc_bench.scoring.significance import ALPHA, Comparison, compare, holm
+
+FILE = "contrasts.toml"
+KEYS = ("family", "question", "a", "b")
+DEFAULTS: Mapping[str, str] = {
+    "dataset": "dailydialog",
+    "metric": "",
+    "protocol": "utterance",
+    "subset": ALL.name,
+    "family": "planned",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A question, and the two rows that answer it: is A better than B? `metric` is "" for the one that ranks the dataset."""
+
+    family: str
+    question: str
+    a: str
+    b: str
+    dataset: str
+    metric: str
+    protocol: str
+    subset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contrasts:
+    """The contrasts of a file in its order, and when they were written down (None: it does not say).
+
+    `optional` ones stand on a board only where at least one of their protocol was run.
+    """
+
+    items: tuple[Contrast, ...]
+    written: datetime.datetime | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A contrast and its answer: A minus B, in the unit of the metric.
+
+    `comparison` is None, and `corrected` with it, where a row is not there; `missing` names these. `planned` says whether
+    the contrast was written down before the first run of one of its rows began, so that nobody could know the answer.
+    """
+
+    contrast: Contrast
+    metric: Metric
+    comparison: Comparison | None = None
+    corrected: float | None = None
+    missing: tuple[str, ...] = ()
+    planned: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the corrected test tells the two rows apart."""
+        return self.corrected is not None and self.corrected <= ALPHA
+
+
+def read_contrasts(path: Path | None = None) -> Contrasts:
+    """The contrasts of a file, or those that come with the package.
+
+    Raises
+    ------
+    PlanError
+        The file is not there, not TOML, or a key makes no sense: the message names the file and the contrast.
+    """
+    where = str(path or FILE)
+    try:
+        text = (path or files("erc_bench.leaderboard").joinpath(FILE)).read_text(encoding="utf-8")
+    except OSError as error:
+        raise PlanError(f"contrasts must be a file that can be read, got {path} ({error.strerror}).") from None
+    except UnicodeDecodeError as error:
+        raise PlanError(f"{where} must be TOML, got {error}.") from None
+    return parse_contrasts(text, where, optional=path is None)
+
+
+def parse_contrasts(text: str, where: str = FILE, *, optional: bool = False) -> Contrasts:
+    """The contrasts of a text in TOML.
+
+    Raises
+    ------
+    PlanError
+        As `read_contrasts`.
+    """
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError(f"{where} must be TOML, got {error}.") from None
+    written = content.pop("written", None)
+    if written is not None and not (isinstance(written, datetime.datetime) and written.tzinfo is not None):
+        raise PlanError(f"{where}: written must be a time such as 2026-11-25T21:00:00Z, got {written!r}.")
+    tables = content.pop("contrasts", None)
+    if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
+        raise PlanError(
+            f"{where}: contrasts must be a list of tables, each under its own [[contrasts]], got {tables!r}."
+        )
+    _check(content, tuple(DEFAULTS), where)
+    items = [
+        _contrast({**DEFAULTS, **content}, table, f"{where}: [[contrasts]] number {number}")
+        for number, table in enumerate(tables, start=1)
+    ]
+    return Contrasts(tuple(items), written, optional)
+
+
+def _check(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key, value in table.items():
+        if key not in known:
+            raise PlanError(f"{where}: a key must be one of {', '.join(known)}; got {key!r}.")
+        if not isinstance(value, str):
+            raise PlanError(f"{where}, {key} must be a text, got {value!r}.")
+
+
+def _contrast(defaults: Mapping[str, str], table: Mapping[str, Any], where: str) -> Contrast:
+    _check(table, tuple(dict.fromkeys((*KEYS, *DEFAULTS))), where)
+    for key in ("question", "a", "b"):
+        if not table.get(key, "").strip():
+            raise PlanError(f"{where} must have a {key}, got none.")
+    found = Contrast(**{**defaults, **table})
+    if found.a == found.b:
+        raise PlanError(f"{where}: a and b must be two rows, got {found.a!r} twice.")
+    try:
+        subset = find_subset(found.subset).name
+        for kind, name, names in (("metric", found.metric, METRICS), ("protocol", found.protocol, protocols())):
+            if name and name not in names:
+                raise UnknownNameError(f"a {kind}", name, names)
+    except UnknownNameError as error:
+        raise PlanError(f"{where}: {error}") from None
+    return Contrast(**{**defaults, **table, "subset": subset})
+
+
+def answered(
+    contrasts: Contrasts, dataset: str, sections: Iterable[Section], rows: Sequence[NamedGroup], ranking: Metric
+) -> list[Answer]:
+    """The contrasts on one dataset with their answers, in order; optional ones only where a protocol has an answer."""
+    estimates = {(section.protocol, section.subset): section.estimates for section in sections}
+    titles = _titles(rows)
+    begun = {row.title: min((run.record.started for run in row.group.runs), default="") for row in rows}
+    found: list[Answer] = []
+    for contrast in contrasts.items:
+        if contrast.dataset != dataset:
+            continue
+        known = estimates.get((contrast.protocol, contrast.subset), {})
+        sides = [titles.get(name, name) for name in (contrast.a, contrast.b)]
+        metric = METRICS[contrast.metric] if contrast.metric else ranking
+        missing = tuple(side for side in sides if side not in known)
+        answer = None if missing else compare(known[sides[0]], known[sides[1]], metric)
+        planned = any(_is_later(begun.get(side, ""), contrasts.written) for side in sides)
+        found.append(Answer(contrast, metric, answer, None, missing, planned))
+    run = {each.contrast.protocol for each in found if each.comparison}
+    return _corrected([each for each in found if not contrasts.optional or each.contrast.protocol in run])
+
+
+def _titles(rows: Sequence[NamedGroup]) -> dict[str, str]:
+    """Titles by what a contrast may call a row: its title, or that without what tells rows of one title apart."""
+    short = Counter(row.group.record.title for row in rows)
+    return {
+        **{row.group.record.title: row.title for row in rows if short[row.group.record.title] == 1},
+        **{row.title: row.title for row in rows},
+    }
+
+
+def _is_later(begun: str, written: datetime.datetime | None) -> bool:
+    """Whether a run began after a time; False where either is not known."""
+    try:
+        return written is not None and datetime.datetime.fromisoformat(begun) > written
+    except (ValueError, TypeError):
+        return False
+
+
+def _corrected(found: Sequence[Answer]) -> list[Answer]:
+    by_family: dict[tuple[str, str], list[int]] = {}
+    for place, each in enumerate(found):
+        by_family.setdefault((each.contrast.family, each.contrast.protocol), []).append(place)
+    adjusted: dict[int, float] = {}
+    for places in by_family.values():
+        # What was not run yet may still turn out either way: it counts, and claims nothing.
+        answers = [found[place].comparison for place in places]
+        p_values = holm([answer.p_value if answer else 1.0 for answer in answers])
+        adjusted |= dict(zip(places, map(float, p_values), strict=True))
+    return [replace(each, corrected=adjusted[place]) if each.comparison else each for place, each in enumerate(found)]
