@@ -162,7 +162,7 @@ def measured_board(
         if protocol.applies_to(dataset)
         for section in _noting_twins(protocol.sections(runs), runs, [(a, b) for a, b in twins if protocol.covers(a)])
     )
-    asked = [] if contrasts is None else answered(contrasts, dataset.name, found, runs.rows, ranking)
+    asked = [] if contrasts is None else answered(contrasts, dataset.name, found, runs.rows, ranking_metric(dataset))
     answers = tuple(each for each in asked if each.contrast.protocol in {protocol.name for protocol in scored})
     return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, found, tuple(published), ranking, answers)
 

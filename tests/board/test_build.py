@@ -114,7 +114,7 @@ def test_dataset_that_nobody_knows_is_refused(tmp_path: Path, mini: Dataset, wri
 
 def test_formats_are_parsed() -> None:
     assert parse_formats("md, csv,md") == ("md", "csv")
-    assert parse_formats(",".join(FORMATS)) == ("md", "csv", "html", "latex")
+    assert parse_formats(",".join(FORMATS)) == ("md", "csv", "html", "latex", "contrasts")
     with pytest.raises(UnknownNameError, match="a format must be one of"):
         parse_formats("md,pdf")
     with pytest.raises(UsageError, match="--format must name at least one"):
@@ -124,7 +124,10 @@ def test_formats_are_parsed() -> None:
 def test_every_format_is_written(results: Path) -> None:
     boards = build_boards(results).boards
     paths = write_boards(boards, results / "new" / "folder", tuple(FORMATS))
-    assert [path.name for path in paths] == ["leaderboard.md", "leaderboard.csv", "leaderboard.html", "leaderboard.tex"]
+    assert [path.name for path in paths] == [
+        *("leaderboard.md", "leaderboard.csv", "leaderboard.html", "leaderboard.tex"),
+        "leaderboard.contrasts.csv",
+    ]
     for path, name in zip(paths, FORMATS, strict=True):
         assert path.read_bytes() == rendered(boards, name)
         assert b"perfect" in path.read_bytes()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from erc_bench.board.build import FORMATS, build_boards, write_boards
+from erc_bench.board.build import FORMATS, build_boards, stem_of, write_boards
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError
 from erc_bench.files import file_sha256
@@ -198,11 +198,11 @@ def results(tmp_path: Path, sample: Dataset, gold: Gold, write_run: WriteRun) ->
 )
 def test_boards_of_any_choice_verify(results: Path, dataset: str | None, protocol: str | None) -> None:
     write_boards(build_boards(results, dataset=dataset, protocol=protocol).boards, results, tuple(FORMATS))
-    assert verify_boards(results, [results, results]) == (4, [])
+    assert verify_boards(results, [results, results]) == (5, [])
 
 
 def test_altered_boards_differ(results: Path) -> None:
-    paths = write_boards(build_boards(results).boards, results / "boards", tuple(FORMATS))
+    paths = write_boards(build_boards(results).boards, results / "boards", ("md", "csv", "html", "latex"))
     for path in paths:
         path.write_text(path.read_text().replace("100.00", "100.01", 1).replace(",100.0,", ",100.1,", 1))
     count, found = verify_boards(results, [results, results / "boards"])
@@ -220,6 +220,25 @@ def test_old_boards_differ_once_there_are_more_runs(
     write_run(results, sample, [None, *gold(sample)[1:]], system="newer")
     ((difference,),) = [verify_boards(results, [results])[1]]
     assert "recomputed '" in difference.what
+
+
+def test_boards_with_contrasts_of_ones_own_verify_with_their_file(
+    results: Path, sample: Dataset, gold: Gold, write_run: WriteRun
+) -> None:
+    write_run(results, sample, ["anger"] * len(gold(sample)), system="angry")
+    asked = results / "asked.toml"
+    asked.write_text('[[contrasts]]\nquestion = "Better?"\ndataset = "sample"\na = "echo"\nb = "angry"\n')
+    found = build_boards(results, contrasts=asked, rank_by="accuracy").boards
+    assert [each.metric.name for each in found[0].contrasts] == ["micro_f1"]
+    boards = build_boards(results, contrasts=asked).boards
+    paths = write_boards(boards, results, ("md", "csv", "contrasts"))
+    assert [path.name for path in paths] == ["leaderboard.md", "leaderboard.csv", "leaderboard.contrasts.csv"]
+    assert verify_boards(results, [results], contrasts=asked) == (3, [])
+    count, differences = verify_boards(results, [results])
+    assert (count, [each.where.name for each in differences]) == (3, ["leaderboard.md", "leaderboard.contrasts.csv"])
+    part = write_boards(boards, results, ("csv", "contrasts"), stem_of("sample"))
+    assert [path.name for path in part] == ["leaderboard-sample.csv", "leaderboard-sample.contrasts.csv"]
+    assert verify_boards(results, [results], contrasts=asked) == (5, [])
 
 
 def test_a_cut_board_differs(results: Path) -> None:
