@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from erc_bench.api.data import Folder, load_dataset, path_of
 from erc_bench.api.runs import RESULTS, complete_runs, not_complete
-from erc_bench.errors import UsageError
+from erc_bench.errors import DataError, UsageError
 from erc_bench.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -238,10 +238,16 @@ def verify(
     if folders and incomplete:
         raise UsageError(not_complete(incomplete[0], "verified"))
     data = {name: load_dataset(name, data_dir=data_dir) for name in sorted({each.record.dataset for each in complete})}
+    shown = progress or SilentProgress()
+    for name in sorted({each.record.trained_on_name for each in complete} - {None, *data}, key=str):
+        try:
+            data[str(name)] = load_dataset(str(name), data_dir=data_dir)
+        except DataError as error:
+            shown.note(f"what was seen in training on {name} is not recomputed: {error}")
     differences: list[Difference] = []
-    with (progress or SilentProgress()).task("Recomputing runs", total=len(complete), unit="runs") as task:
+    with shown.task("Recomputing runs", total=len(complete), unit="runs") as task:
         for each in complete:
-            differences += verify_run(each, data[each.record.dataset])
+            differences += verify_run(each, data[each.record.dataset], data.get(each.record.trained_on_name or ""))
             task.advance()
     boards = 0
     if not folders and not differences:

@@ -49,6 +49,7 @@ def run(
     settings: Mapping[str, Any] | None = None,
     targets: Targets = "all",
     withhold: str | None = None,
+    train_on: Folder | DatasetSpec | Dataset | None = None,
     device: str = "auto",
     jobs: int | Literal["auto"] | None = None,
     executor: Literal["local", "ray"] = "local",
@@ -73,16 +74,14 @@ def run(
         Label every test utterance ("all"), or only the last of each dialogue ("last").
     withhold
         Train without this label, which is then scored from few examples (protocol few-shot).
-    device
-        A torch device, or "auto".
-    jobs
-        Cores to use on this machine (default 1): runs go side by side in processes. "auto": all, if the memory suffices.
+    train_on
+        Train and calibrate on this corpus instead of the dataset's own (protocol transfer).
+    device, jobs
+        A torch device, or "auto". Cores of this machine (default 1) for runs side by side, or "auto": all, if memory suffices.
     executor, address
         "ray": runs are tasks of the Ray cluster at an address, or of one of this machine with `jobs` cores (default all).
-    overwrite
-        Make complete runs again.
-    offline
-        Never reach for a model hub.
+    overwrite, offline
+        Make complete runs again; never reach for a model hub.
 
     Raises
     ------
@@ -96,10 +95,10 @@ def run(
 
     found, config = _configured(system, settings)
     data, numbers = loaded(dataset, data_dir), [seeds] if isinstance(seeds, int) else seeds
-    planned = [PlannedRun(found, config, data.name, number, targets, withhold) for number in numbers]
-    requests = requests_of(
-        planned, {data.name: data}, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline
-    )
+    other = data if train_on is None else loaded(train_on, data_dir)
+    planned = [PlannedRun(found, config, data.name, number, targets, withhold, other.name) for number in numbers]
+    known = {other.name: other, data.name: data}
+    requests = requests_of(planned, known, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline)
     return _made(requests, executor_named(executor, jobs=jobs, address=address), progress or SilentProgress())
 
 
@@ -136,11 +135,11 @@ def requests_of(
     UnknownNameError
         A dataset is ranked by a metric that does not exist.
     UsageError
-        A withheld label that the dataset lacks, or a system that has no use for one.
+        A withheld label that the dataset lacks, another corpus that shares no labels, or a system that has no use for them.
     """
     from erc_bench.contract.system import Runtime
     from erc_bench.paths import cache_dir
-    from erc_bench.running.request import RunRequest, check_withheld
+    from erc_bench.running.request import RunRequest, check_transfer, check_withheld
     from erc_bench.scoring.catalogue import ranking_metric
 
     for data in datasets.values():
@@ -157,11 +156,13 @@ def requests_of(
             runtime=runtime,
             overwrite=overwrite,
             withheld=each.withheld,
+            train_on=None if each.train_on is None else datasets[each.train_on],
         )
         for each in planned
     ]
     for request in requests:
         check_withheld(request)
+        check_transfer(request)
     return requests
 
 

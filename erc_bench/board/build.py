@@ -17,7 +17,7 @@ from erc_bench.errors import DataCorruptError, DataError, DataMissingError, Unkn
 from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.progress import Progress
 from erc_bench.protocols.protocol import Protocol
-from erc_bench.protocols.registry import find_protocol, protocols
+from erc_bench.protocols.registry import find_protocol, protocol_of, protocols
 from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.subsets import ALL
@@ -203,7 +203,7 @@ def narrowed(board: Board, protocol: str | None) -> Board:
     """The part of a board that belongs to one protocol, or (None) all of it."""
     return replace(
         board,
-        sections=tuple(section for section in board.sections if protocol in (None, section.protocol)),
+        sections=tuple(section for section in board.sections if protocol in (None, protocol_of(section.protocol))),
         published=tuple(row for row in board.published if protocol in (None, row.protocol)),
         contrasts=tuple(each for each in board.contrasts if protocol in (None, each.contrast.protocol)),
     )

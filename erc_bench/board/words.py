@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from erc_bench.protocols.registry import protocols
+from erc_bench.protocols.registry import protocol_of, protocols
 from erc_bench.protocols.subsets import SUBSETS
 from erc_bench.scoring.metric import MISSING as MISSING
 from erc_bench.scoring.metric import Metric
@@ -17,8 +17,8 @@ _URL = re.compile(r"https?://[^\s<>\"'\\^`{|}]+", re.IGNORECASE)
 
 
 def protocol_meaning(name: str) -> str:
-    """What a protocol scores; nothing for a name that no installed protocol has."""
-    found = protocols().get(name)
+    """What the protocol of a section scores; nothing for a name that no installed protocol has."""
+    found = protocols().get(protocol_of(name))
     return found.meaning if found else ""
 
 

@@ -165,6 +165,23 @@ def audit(name: str, against: str | None, data_dir: Path | None, as_json: bool) 
     say(json.dumps(dataclasses.asdict(outcome), indent=2)) if as_json else print_audit(outcome)
 
 
+@data.command(epilog="\b\nExamples:\n  erc-bench data labels\n  erc-bench data labels dailydialog emorynlp")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@options.data_dir
+@options.as_json
+def labels(names: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
+    """Say which labels of datasets are counterparts: what `run --train-on` goes by, with the reasons.
+
+    Two labels are counterparts where they have the same common word.
+    """
+    from erc_bench.cli.data_tables import common_labels, print_common_labels
+    from erc_bench.data import dataset_names, dataset_spec
+
+    specs = [dataset_spec(name, data_dir) for name in names or dataset_names()]
+    found = common_labels(specs)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False)) if as_json else print_common_labels(found)
+
+
 @data.command(epilog="\b\nExample:\n  erc-bench data new my-corpus && erc-bench data check my-corpus")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="NAME")
 def new(folder: Path) -> None:

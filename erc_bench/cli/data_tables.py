@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from erc_bench.cli.output import say
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from erc_bench.data.load import Inspection
-    from erc_bench.data.spec import SplitFacts
+    from erc_bench.data.spec import DatasetSpec, SplitFacts
     from erc_bench.inspection.against import Against
     from erc_bench.inspection.audit import Audit
 
@@ -67,6 +68,29 @@ def print_verified(inspection: Inspection) -> None:
         known = "complete and unaltered" if spec.facts else "well-formed; no facts of an official release are known"
         say(f"{spec.name} in {inspection.place.folder} is {known}.")
         say(f"fingerprint {inspection.dataset.fingerprint}")
+
+
+def common_labels(specs: Sequence[DatasetSpec]) -> list[dict[str, Any]]:
+    """Each common word with its meaning, the label of each dataset that has it, and why; then labels without a word."""
+    from erc_bench.data.common_labels import common_words, reason_of
+
+    found: list[dict[str, Any]] = []
+    for word, meaning in common_words().items():
+        having = {spec.name: label for spec in specs for label, said in spec.common_labels.items() if said == word}
+        why = {name: reason for name, label in having.items() if (reason := reason_of(name, label))}
+        if having:
+            found.append({"word": word, "meaning": meaning, "labels": having, "why": why})
+    without = {s.name: left for s in specs if (left := [n for n in s.labels.names if n not in s.common_labels])}
+    return [*found, {"word": None, "meaning": "no common word", "labels": without, "why": {}}] if without else found
+
+
+def print_common_labels(found: Sequence[dict[str, Any]]) -> None:
+    """A word a line with the labels that stand for it, and the reasons below each other."""
+    for entry in found:
+        say(f"{entry['word'] or '-'}: {entry['meaning']}")
+        for name, label in entry["labels"].items():
+            shown = label if isinstance(label, str) else ", ".join(label)
+            say(f"  {name:<12} {shown:<12} {entry['why'].get(name, '')}".rstrip())
 
 
 def _count(counts: SplitFacts, row: str) -> int:

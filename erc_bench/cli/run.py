@@ -18,6 +18,7 @@ from erc_bench.errors import SomeRunsFailedError, SystemFailedError, UsageError
 if TYPE_CHECKING:
     from erc_bench.running.parcels import Failure
     from erc_bench.running.plan import PlannedRun
+    from erc_bench.running.preview import Preview
     from erc_bench.running.request import RunOutcome, RunRequest
 
 
@@ -56,13 +57,14 @@ Examples:
   erc-bench run --system sentemocontext --system tfidf-logreg --seeds 0-9 --jobs auto
   erc-bench run --system minilm-classifier --set fine_tune=true --data-dir ~/dailydialog
   erc-bench run --system sentemocontext --withhold fear --withhold anger
+  erc-bench run --system tfidf-logreg --train-on dailydialog --dataset meld
   erc-bench run --plan leaderboard/plan.toml --dry-run
   erc-bench run --plan sweep.toml --executor ray --address auto --results-dir /shared/results
 \b
 A run that was killed resumes with the same command; a complete one is not made again
 without --overwrite. `erc-bench systems show NAME` lists what --set can change."""
 
-IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "withhold")
+IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "withhold", "train_on")
 
 
 @click.command(cls=options.Command, epilog=EPILOG)
@@ -87,6 +89,12 @@ IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "wit
     multiple=True,
     metavar="LABEL",
     help="Train without this emotion and score it from few examples (protocol few-shot); repeatable.",
+)
+@click.option(
+    "--train-on",
+    multiple=True,
+    metavar="NAME",
+    help="Train and calibrate on this other dataset, in the labels that both share (protocol transfer); repeatable.",
 )
 @click.option(
     "--plan",
@@ -145,14 +153,17 @@ def run(
     where = executor_named(executor, jobs=jobs, address=address)
     planned = _read_plan(ctx, plan_file) if plan_file else _plan(**asked)
     if dry_run:
-        _print_preview(planned, results_dir, jobs, as_json=as_json)
+        from erc_bench.running.preview import preview
+
+        _print_preview(preview(planned, results_dir, data_dir), jobs, as_json=as_json)
         return
 
     from erc_bench.api.data import load_dataset
     from erc_bench.api.runs import requests_of
     from erc_bench.progress import default_progress
 
-    datasets = {name: load_dataset(name, data_dir=data_dir) for name in dict.fromkeys(run.dataset for run in planned)}
+    names = dict.fromkeys(name for run in planned for name in (run.dataset, run.train_on) if name is not None)
+    datasets = {name: load_dataset(name, data_dir=data_dir) for name in names}
     requests = requests_of(
         planned, datasets, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline
     )
@@ -181,6 +192,7 @@ def _plan(
     settings: tuple[str, ...],
     targets: str,
     withhold: tuple[str, ...],
+    train_on: tuple[str, ...],
 ) -> list[PlannedRun]:
     if not names:
         raise click.UsageError("--system must name a system to run, or --plan a file that does.")
@@ -195,20 +207,18 @@ def _plan(
     systems = [system_class(name) for name in dict.fromkeys(names)]
     configs = [parse_settings(system.Config, settings, owner=system.info.name) for system in systems]
     return [
-        PlannedRun(system, config, dataset_name, number, "last" if targets == "last" else "all", withheld)
+        PlannedRun(system, config, dataset_name, number, "last" if targets == "last" else "all", withheld, other)
         for system, config in zip(systems, configs, strict=True)
         for number in seeds or [seed or 0]
         for withheld in dict.fromkeys(withhold or (None,))
+        for other in dict.fromkeys(train_on or (None,))
     ]
 
 
-def _print_preview(
-    planned: Sequence[PlannedRun], results: Path, jobs: int | Literal["auto"] | None, *, as_json: bool
-) -> None:
-    from erc_bench.running.preview import in_words, preview
+def _print_preview(found: Sequence[Preview], jobs: int | Literal["auto"] | None, *, as_json: bool) -> None:
+    from erc_bench.running.preview import in_words
     from erc_bench.toolkit.threads import available_threads
 
-    found = preview(planned, results)
     if as_json:
         rows = [
             {
@@ -218,6 +228,7 @@ def _print_preview(
                 "seed": each.run.seed,
                 "targets": each.run.targets,
                 "withheld": each.run.withheld,
+                "trained_on": each.run.train_on,
                 "state": each.state,
                 "expected_seconds": each.seconds,
             }
@@ -305,6 +316,7 @@ def _summary(outcome: RunOutcome) -> dict[str, Any]:
         "seed": record.seed,
         "targets": record.targets,
         "withheld": record.withheld,
+        "trained_on": record.trained_on_name,
         "folder": str(outcome.run.folder),
         "already_complete": outcome.already_complete,
         "scores": record.scores,

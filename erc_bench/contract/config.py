@@ -250,12 +250,23 @@ def _file_digests(config: Any) -> dict[str, str]:
     return digests
 
 
-def config_hash(config: Any, *, targets: str, withheld: str | None = None) -> str:
-    """Twelve hex digits that name a configuration: its identity settings, what it labels and what it never saw."""
+def transfer_identity(corpus: str, labels_sha256: str) -> dict[str, str]:
+    """What `config_hash` takes of another corpus that a system is trained on: its name, and how its labels read."""
+    return {"dataset": corpus, "labels": labels_sha256}
+
+
+def config_hash(
+    config: Any, *, targets: str, withheld: str | None = None, trained_on: Mapping[str, str] | None = None
+) -> str:
+    """Twelve hex digits that name a configuration: its identity settings, what it labels, what it never saw, and the
+    other corpus that it is trained on.
+    """
     values = as_json(config) | {name: f"sha256:{digest}" for name, digest in _file_digests(config).items()}
     before = {f.name: f.metadata.get("before", dataclasses.MISSING) for f in dataclasses.fields(config)}
     kept = [name for name in _identity_fields(config) if values[name] != before.get(name, dataclasses.MISSING)]
     identity = {"config": {name: values[name] for name in kept}, "targets": targets}
     if withheld is not None:
         identity["withheld"] = withheld
+    if trained_on is not None:
+        identity["trained_on"] = dict(trained_on)
     return hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
@@ -125,7 +125,8 @@ def content_fingerprint(labels: LabelSet, splits: Iterable[tuple[str, Sequence[D
 class Dataset:
     """A labelled corpus in its official splits.
 
-    `ranking_metric` names the metric that its board is ranked by. `fingerprint` is the SHA-256 of the content, computed
+    `ranking_metric` names the metric that its board is ranked by. `common_labels` gives labels a word that other corpora
+    have too, where there is one; it is no part of the content. `fingerprint` is the SHA-256 of the content, computed
     from what was read and never copied from a file.
     """
 
@@ -135,6 +136,7 @@ class Dataset:
     validation: tuple[Dialogue, ...]
     test: tuple[Dialogue, ...]
     ranking_metric: str = field(default="micro_f1", kw_only=True)
+    common_labels: Mapping[str, str] = field(default_factory=dict, kw_only=True, compare=False)
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:

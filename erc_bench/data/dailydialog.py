@@ -16,6 +16,7 @@ from pathlib import Path
 
 from erc_bench.contract.domain import SPLITS, Dialogue, LabelSet, Split, Utterance
 from erc_bench.data.archives import file_bytes, members
+from erc_bench.data.common_labels import published_labels
 from erc_bench.data.spec import DatasetSpec, Facts, Mirror, SplitReading
 from erc_bench.data.text import decoded, split_lines
 from erc_bench.errors import DataMissingError
@@ -135,6 +136,7 @@ DAILYDIALOG = DatasetSpec(
     name="dailydialog",
     title="DailyDialog, official splits",
     labels=LABELS,
+    common_labels=published_labels("dailydialog"),
     ranking_metric="micro_f1",
     licence="CC BY-NC-SA 4.0 (research use; not for commercial purposes)",
     reference='Li et al., "DailyDialog: A Manually Labelled Multi-turn Dialogue Dataset", IJCNLP 2017',

@@ -14,6 +14,7 @@ from typing import Any
 
 from erc_bench.contract.domain import Dialogue, LabelSet, Split, Utterance
 from erc_bench.data.archives import file_bytes
+from erc_bench.data.common_labels import published_labels
 from erc_bench.data.spec import DatasetSpec, Facts, Mirror, SplitReading
 from erc_bench.data.text import checked_label, checked_text, decoded, shortened
 from erc_bench.errors import DataCorruptError
@@ -99,6 +100,7 @@ EMORYNLP = DatasetSpec(
     name="emorynlp",
     title="EmoryNLP emotion detection 1.0, official splits: scenes of the series Friends, up to nine speakers",
     labels=LABELS,
+    common_labels=published_labels("emorynlp"),
     ranking_metric="weighted_f1_all",
     licence="Apache-2.0 (texts of a television series: research use)",
     reference='Zahiri and Choi, "Emotion Detection on TV Show Transcripts with Sequence-based Convolutional Neural '

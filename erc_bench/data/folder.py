@@ -15,6 +15,7 @@ from typing import Any
 
 from erc_bench.contract.domain import SPLITS, LabelSet, Split
 from erc_bench.data.archives import file_bytes
+from erc_bench.data.common_labels import problems_of
 from erc_bench.data.jsonl import read_jsonl
 from erc_bench.data.spec import DatasetSpec, SplitReading
 from erc_bench.data.table import Columns, read_csv
@@ -23,7 +24,7 @@ from erc_bench.errors import DataCorruptError, DataMissingError
 
 DATASET_FILE = "dataset.toml"
 TEXTS = ("name", "title", "neutral", "ranking_metric", "licence", "reference", "link")
-KEYS = (*TEXTS, "labels", "files", "columns")
+KEYS = (*TEXTS, "labels", "files", "columns", "common_labels")
 FORMATS = (".jsonl", ".csv")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -105,6 +106,7 @@ def described(folder: Path, metrics: Collection[str] | None = None) -> tuple[Dat
 
     spec = DatasetSpec(
         name=name,
+        common_labels=_common_labels(settings, labels),
         title=texts["title"] or f"a corpus in {folder.name}",
         labels=labels,
         ranking_metric=ranking,
@@ -181,6 +183,13 @@ def _files(settings: _Settings, folder: Path) -> dict[Split, str]:
 
 def _columns(settings: _Settings) -> Columns:
     return Columns(**_table(settings, "columns", tuple(asdict(Columns()))))
+
+
+def _common_labels(settings: _Settings, labels: LabelSet) -> dict[str, str]:
+    given = _table(settings, "common_labels", labels.names)
+    for label, problem in problems_of(given, labels.names).items():
+        settings.problem(label, problem)
+    return given
 
 
 def _table(settings: _Settings, key: str, keys: tuple[str, ...]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from erc_bench.contract.domain import Dialogue, LabelSet, Split, Utterance
 from erc_bench.data.archives import file_bytes
+from erc_bench.data.common_labels import published_labels
 from erc_bench.data.spec import DatasetSpec, SplitReading
 from erc_bench.data.text import decoded, shortened, split_lines
 from erc_bench.errors import DataMissingError
@@ -121,6 +122,7 @@ IEMOCAP = DatasetSpec(
     name="iemocap",
     title="IEMOCAP, text of six labels, session 5 as test split: two actors a conversation",
     labels=LABELS,
+    common_labels=published_labels("iemocap"),
     ranking_metric="weighted_f1_all",
     licence="the licence of its owners, who give it to those who ask (research use; not to be passed on)",
     reference='Busso et al., "IEMOCAP: interactive emotional dyadic motion capture database", Language Resources and '

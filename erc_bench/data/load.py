@@ -91,8 +91,15 @@ def inspect_dataset(dataset: str | DatasetSpec, *, data_dir: Path | None = None)
         parts[split], files[split] = reading.dialogues, reading.file_sha256
         measured[split] = measure_split(spec.labels, split, reading.dialogues)
         problems += reading.problems or split_problems(spec, split, measured[split])
-    found = None if problems else Dataset(spec.name, spec.labels, **parts, ranking_metric=spec.ranking_metric)
+    found = None if problems else _dataset(spec, parts)
     return Inspection(spec, place, measured, files, tuple(problems), found)
+
+
+def _dataset(spec: DatasetSpec, parts: Mapping[Split, tuple[Dialogue, ...]]) -> Dataset:
+    dialogues = [parts[split] for split in SPLITS]
+    return Dataset(
+        spec.name, spec.labels, *dialogues, ranking_metric=spec.ranking_metric, common_labels=spec.common_labels
+    )
 
 
 def split_problems(spec: DatasetSpec, split: Split, measured: SplitFacts) -> list[str]:

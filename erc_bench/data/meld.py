@@ -10,6 +10,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from erc_bench.contract.domain import LabelSet, Split
+from erc_bench.data.common_labels import published_labels
 from erc_bench.data.spec import DatasetSpec, Facts, Mirror, SplitReading
 from erc_bench.data.table import Columns, read_csv
 
@@ -31,6 +32,7 @@ MELD = DatasetSpec(
     name="meld",
     title="MELD, text of the official splits: conversations of the series Friends, up to nine speakers",
     labels=LABELS,
+    common_labels=published_labels("meld"),
     ranking_metric="weighted_f1_all",
     licence="GPL-3.0, as its repository says (texts of a television series: research use)",
     reference='Poria et al., "MELD: A Multimodal Multi-Party Dataset for Emotion Recognition in Conversations", ACL 2019',

@@ -110,3 +110,14 @@ def shared_utterances(dialogues: Iterable[Dialogue], others: Iterable[Dialogue])
     """The utterances of six words or more that stand word for word in the dialogues of another corpus."""
     known = set(long_utterances(others).values())
     return frozenset(target for target, words in long_utterances(dialogues).items() if words in known)
+
+
+def seen_elsewhere(dialogues: Iterable[Dialogue], others: Iterable[Dialogue]) -> frozenset[Target]:
+    """The utterances that a system trained on the dialogues of another corpus has seen.
+
+    They are those of six words or more that stand there word for word, and all of a dialogue that stands there as a whole.
+    """
+    dialogues, others = list(dialogues), list(others)
+    whole = {dialogue_text(other) for other in others}
+    repeated = (target for dialogue in dialogues if dialogue_text(dialogue) in whole for target in dialogue.targets())
+    return shared_utterances(dialogues, others) | frozenset(repeated)

@@ -23,6 +23,13 @@ licence = "CC0 1.0"
 reference = "-"
 link = "-"
 
+# Words that other corpora have for these labels, so that systems can be trained here and tested there, or the reverse.
+# `erc-bench data labels` lists them; a label that no word fits is left out.
+[common_labels]
+calm = "neutral"
+joy = "joy"
+anger = "anger"
+
 # train.jsonl, validation.jsonl and test.jsonl hold a dialogue a line. CSV files, one utterance a row, do as well:
 # [files]
 # train = "my-train.csv"

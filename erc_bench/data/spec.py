@@ -107,6 +107,9 @@ class DatasetSpec:
         Where `erc-bench data download` gets it, tried in turn.
     how_to_get
         Where to get a corpus that may not be downloaded without asking its owners.
+    common_labels
+        Of labels the word that other corpora have for them too (`erc_bench.data.common_labels`), each at most once; what
+        systems trained on one corpus and tested on another go by.
     fixed, fixed_by
         The folder that holds the corpus wherever one looks, inside an installed package or one's own, and what says so.
     """
@@ -126,6 +129,7 @@ class DatasetSpec:
     facts: Facts | None = None
     mirrors: Sequence[Mirror] = ()
     how_to_get: str = ""
+    common_labels: Mapping[str, str] = field(default_factory=dict)
     fixed: Path | None = None
     fixed_by: str = "the package"
 

@@ -143,7 +143,7 @@ def compare_sides(
             raise UnknownNameError(f"a {kind}", name, names)
     subset = find_subset(subset).name
     phenomenon = None if by is None else find_phenomenon(by, dataset)
-    one, other = (_estimate(side, dataset, known, protocol, subset) for side in (a, b))
+    one, other = _estimates((a, b), dataset, known, protocol, subset)
     parts = () if phenomenon is None else _parts(phenomenon, (a, b), dataset, known[protocol], subset, METRICS[chosen])
     return Pair(a, b, protocol, subset, (one, other), compare(one, other, METRICS[chosen]), by, parts)
 
@@ -175,14 +175,24 @@ def _parts(
     )
 
 
-def _estimate(side: NamedGroup, dataset: Dataset, known: dict[str, Protocol], protocol: str, subset: str) -> Estimate:
+def _estimates(
+    sides: tuple[NamedGroup, NamedGroup], dataset: Dataset, known: dict[str, Protocol], protocol: str, subset: str
+) -> tuple[Estimate, Estimate]:
     chosen = known[protocol]
     if not chosen.applies_to(dataset):
         raise UsageError(f"the protocol {protocol} does not apply to the dataset {dataset.name}: nothing there counts.")
-    if not chosen.covers(side.group):
-        covering = [name for name, other in known.items() if other.covers(side.group)]
-        advice = f" Use --protocol {covering[0]}." if covering else ""
-        raise UsageError(f"the protocol {protocol} needs more than {side.title} labelled.{advice}")
-    # Resamples depend on the dialogues alone, so that rows can be estimated one by one and compared pair by pair.
-    (section,) = chosen.sections(DatasetRuns(dataset, [side]), (subset,))
-    return section.estimates[side.title]
+    for side in sides:
+        if not chosen.covers(side.group):
+            covering = [name for name, other in known.items() if other.covers(side.group)]
+            advice = f" Use --protocol {covering[0]}." if covering else ""
+            raise UsageError(f"the protocol {protocol} needs more than {side.title} labelled.{advice}")
+    # Two folders may hold runs of one title.
+    runs = DatasetRuns(dataset, [NamedGroup(name, side.group) for name, side in zip("AB", sides, strict=True)])
+    for section in chosen.sections(runs, (subset,)):
+        if section.estimates.keys() >= {"A", "B"}:
+            return section.estimates["A"], section.estimates["B"]
+    first, second = (side.title for side in sides)
+    raise UsageError(
+        f"two rows must be scored on the same utterances to be compared under the protocol {protocol}, got {first} and "
+        f"{second}."
+    )

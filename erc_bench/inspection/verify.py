@@ -12,11 +12,14 @@ from erc_bench.board.build import BY, FORMATS, STEM, build_boards, ending, narro
 from erc_bench.board.model import Board
 from erc_bench.board.published import published_results
 from erc_bench.contract.domain import Dataset, targets_of
+from erc_bench.data.overlap import seen_elsewhere
+from erc_bench.data.transfer import map_of
 from erc_bench.errors import DataError
 from erc_bench.protocols.headline import headline_scores
-from erc_bench.protocols.registry import protocols
+from erc_bench.protocols.registry import protocol_of, protocols
 from erc_bench.records.predictions import predictions_sha256, read_predictions
 from erc_bench.records.record import Run, run_folder
+from erc_bench.records.seen import SEEN_FILE, read_seen
 from erc_bench.scoring.catalogue import METRICS
 
 SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
@@ -34,9 +37,42 @@ class Difference:
         return f"{self.where}: {self.what}"
 
 
-def verify_run(run: Run, dataset: Dataset) -> list[Difference]:
-    """Every difference between a complete run record and what is recomputed from its predictions."""
-    return [Difference(run.folder, what) for what in _run_differences(run, dataset)]
+def verify_run(run: Run, dataset: Dataset, train: Dataset | None = None) -> list[Difference]:
+    """Every difference between a complete run record and what is recomputed from its predictions.
+
+    `train` is the other corpus that the run was trained on, where there is one and it is at hand.
+    """
+    found = [Difference(run.folder, what) for what in _run_differences(run, dataset)]
+    if train is not None and not found:
+        found += [Difference(run.folder, what) for what in _training_differences(run, dataset, train)]
+    return found
+
+
+def _training_differences(run: Run, dataset: Dataset, train: Dataset) -> Iterator[str]:
+    """What a record says of the other corpus that it was trained on, against that corpus."""
+    said = run.record.trained_on
+    if said is None:
+        return
+    if said.fingerprint != train.fingerprint:
+        yield (
+            f"the fingerprint of {train.name} must be {train.fingerprint[:12]}…, got {said.fingerprint[:12]}…: trained on "
+            "other data"
+        )
+        return
+    mapped = map_of(said.labels, dataset.labels)
+    for what, recorded, recomputed in (
+        ("the SHA-256 of the labels", said.labels_sha256, mapped.sha256),
+        ("the training utterances left out", said.left_out, mapped.left_out(train.train)),
+    ):
+        if recorded != recomputed:
+            yield f"{what} is recorded as {recorded}, recomputed {recomputed}"
+    seen = read_seen(run.folder, dataset, said.fingerprint)
+    recomputed_seen = seen_elsewhere(dataset.test, train.train)
+    if seen != recomputed_seen:
+        yield (
+            f"{SEEN_FILE} must name the {len(recomputed_seen):,} test utterances that stand in {train.name}, got "
+            f"{len(seen - recomputed_seen):,} others and {len(recomputed_seen - seen):,} too few"
+        )
 
 
 def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
@@ -54,7 +90,7 @@ def _run_differences(run: Run, dataset: Dataset) -> Iterator[str]:
         if found != record.predictions_sha256:
             yield f"the SHA-256 of the predictions is recorded as {record.predictions_sha256[:12]}…, recomputed {found[:12]}…"
         predictions = read_predictions(run.folder)
-        scores = headline_scores(dataset, record.targets, predictions.values())
+        scores = headline_scores(dataset, record.targets, predictions.values(), record.shared_labels)
     except DataError as error:
         yield str(error)
         return
@@ -147,7 +183,7 @@ def _board_differences(
 
 
 def _protocols_of(board: Board) -> list[str]:
-    return [*board.protocols(), *(row.protocol for row in board.published)]
+    return [*map(protocol_of, board.protocols()), *(row.protocol for row in board.published)]
 
 
 def _shared(one: Sequence[object], other: Sequence[object]) -> int:

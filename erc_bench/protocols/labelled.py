@@ -46,17 +46,23 @@ class LabelProtocol(Protocol):
         return any(self.turns(dialogue, dataset.labels) for dialogue in dataset.test)
 
     def covers(self, group: RunGroup) -> bool:
-        """Whether the runs labelled what counts, and were trained on every label."""
-        return group.record.withheld is None and group.record.targets in ("all", self.needs)
+        """Whether the runs labelled what counts, and were trained on the corpus with every label."""
+        return group.record.ordinary and group.record.targets in ("all", self.needs)
 
-    def view(self, dataset: Dataset, subset: Subset = ALL) -> View:
+    def view(self, dataset: Dataset, subset: Subset = ALL, labels: LabelSet | None = None) -> View:
         """The test utterances of a dataset that count.
+
+        Parameters
+        ----------
+        labels
+            Those that count, where they are not all of the dataset's; `turns` must then choose utterances that have them.
 
         Raises
         ------
         DataError
             A test utterance without a label, or a subset without any utterance that counts.
         """
+        known = labels or dataset.labels
         dialogues = [dialogue for dialogue in subset.dialogues(dataset) if len(dialogue)]
         lengths = [len(dialogue) for dialogue in dataset.test]
         first = dict(zip((dialogue.id for dialogue in dataset.test), np.cumsum([0, *lengths]).tolist(), strict=False))
@@ -64,7 +70,7 @@ class LabelProtocol(Protocol):
         gold: list[str] = []
         index: list[int] = []
         for position, dialogue in enumerate(dialogues):
-            for turn in self.turns(dialogue, dataset.labels):
+            for turn in self.turns(dialogue, known):
                 targets.append(Target(dialogue.id, turn))
                 gold.append(_gold(dialogue, turn))
                 index.append(position)
@@ -79,9 +85,11 @@ class LabelProtocol(Protocol):
             tuple(dialogue.id for dialogue in dialogues),
             tuple(targets),
             tuple(gold),
-            metrics.label_indices(gold, dataset.labels),
+            metrics.label_indices(gold, known),
             np.array([first[target.dialogue] + target.turn for target in targets], np.intp),
             np.array(index, np.intp),
+            known,
+            None if labels is None else _codes(dataset.labels, labels),
         )
 
     def sections(self, runs: DatasetRuns, subsets: Collection[str] | None = None) -> list[Section]:
@@ -95,7 +103,7 @@ class LabelProtocol(Protocol):
         runs.read([named.group for named in covered])
         shown = {subset.name for subset in (ALL, *subsets_beside())} | set(self.apart)
         return [
-            self._section(runs, covered, self.view(runs.dataset, subset), subset)
+            self.section(runs, covered, self.view(runs.dataset, subset), subset)
             for subset in SUBSETS.values()
             if (subset.name in subsets if subsets is not None else subset.name in shown and self._any(runs, subset))
         ]
@@ -104,8 +112,9 @@ class LabelProtocol(Protocol):
         labels = runs.dataset.labels
         return any(self.turns(dialogue, labels) for dialogue in subset.dialogues(runs.dataset))
 
-    def _section(self, runs: DatasetRuns, covered: Sequence[NamedGroup], part: View, subset: Subset) -> Section:
-        labels = runs.dataset.labels
+    def section(self, runs: DatasetRuns, covered: Sequence[NamedGroup], part: View, subset: Subset) -> Section:
+        """The section of some rows on some utterances of a subset."""
+        labels = part.labels
         weights = resample_weights(len(part.dialogues))
         confusions = [runs.confusions(part, named.group) for named in covered]
         found = kept_estimates(confusions, labels, weights)
@@ -125,6 +134,14 @@ class LabelProtocol(Protocol):
             {named.title: estimated for named, estimated in zip(covered, found, strict=True)},
             ranked=subset.beside,
         )
+
+
+def _codes(every: LabelSet, counting: LabelSet) -> NDArray[np.intp]:
+    """The position among the labels that count of every label and of an unusable answer; all others are as wrong as that."""
+    names = counting.names
+    return np.array(
+        [*(names.index(name) if name in names else len(names) for name in every.names), len(names)], np.intp
+    )
 
 
 def _gold(dialogue: Dialogue, turn: int) -> str:

@@ -14,11 +14,12 @@ from erc_bench.protocols.emotional import EMOTIONAL
 from erc_bench.protocols.few_shot.protocol import FEW_SHOT
 from erc_bench.protocols.last_turn import LAST_TURN
 from erc_bench.protocols.protocol import Protocol
+from erc_bench.protocols.transfer import TRANSFER
 from erc_bench.protocols.triplet.protocol import TRIPLET
 from erc_bench.protocols.utterance import UTTERANCE
 
 GROUP = "erc_bench.protocols"
-BUILT_IN: tuple[Protocol, ...] = (UTTERANCE, LAST_TURN, EMOTIONAL, TRIPLET, FEW_SHOT)
+BUILT_IN: tuple[Protocol, ...] = (UTTERANCE, LAST_TURN, EMOTIONAL, TRANSFER, TRIPLET, FEW_SHOT)
 
 
 @cache
@@ -47,6 +48,11 @@ def protocols() -> Mapping[str, Protocol]:
             )
         found[name] = loaded
     return found
+
+
+def protocol_of(section: str) -> str:
+    """The name of the protocol that a section belongs to: it is called by it, or by it and what tells several apart."""
+    return section.partition(" ")[0]
 
 
 def find_protocol(name: str) -> Protocol:

@@ -64,6 +64,6 @@ class DatasetRuns:
 
     def _confusions(self, part: View, run: Run) -> NDArray[np.int64]:
         try:
-            return dialogue_confusions(part, self._answers[run.folder], self.dataset.labels)
+            return dialogue_confusions(part, self._answers[run.folder], part.labels)
         except DataError as error:
             raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None

@@ -22,7 +22,8 @@ class View:
     `targets`, `gold`, `gold_codes`, `places` and `dialogue_index` have one entry an utterance: `gold_codes` (intp) are
     positions of labels, `places` (intp) count the test utterances of the dataset, and `dialogue_index` (intp) counts
     into `dialogues`. These are the ids of those that are drawn when intervals are computed: every one of the subset
-    that holds an utterance, scored or not.
+    that holds an utterance, scored or not. `labels` are those that count; where they are not all of the dataset's,
+    `codes` (intp) gives each answer its position among them, and K to an answer with another label.
     """
 
     protocol: str
@@ -33,6 +34,8 @@ class View:
     gold_codes: NDArray[np.intp]
     places: NDArray[np.intp]
     dialogue_index: NDArray[np.intp]
+    labels: LabelSet
+    codes: NDArray[np.intp] | None = None
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -60,6 +63,8 @@ def dialogue_confusions(view: View, answers: Codes, labels: LabelSet) -> NDArray
             f"{len(missing)}: {first}{', …' if len(missing) > NAMED_MISSING else ''}. "
             "Finish the run, or score it under a protocol that it covers."
         )
+    if view.codes is not None:
+        predicted = view.codes[predicted]
     size = len(labels)
     cells = (view.dialogue_index * size + view.gold_codes) * (size + 1) + predicted
     counts = np.bincount(cells, minlength=len(view.dialogues) * size * (size + 1))

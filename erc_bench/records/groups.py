@@ -65,7 +65,9 @@ def _told_apart(groups: Sequence[RunGroup]) -> list[str]:
     shown = []
     for record in records:
         extra = {name: record.config[name] for name in differing if name in record.config}
-        shown.append(run_title(record.system, record.settings | extra, record.targets, record.withheld))
+        shown.append(
+            run_title(record.system, record.settings | extra, record.targets, record.withheld, record.trained_on_name)
+        )
     count = Counter(shown)
     return [
         name if count[name] == 1 else f"{name} [{record.config_hash}]"
@@ -96,7 +98,7 @@ def without_twins(groups: Sequence[RunGroup]) -> tuple[list[RunGroup], list[tupl
 
 
 def _configuration(record: RunRecord) -> str:
-    known = (record.dataset, record.system, record.settings, record.withheld, record.evidence)
+    known = (record.dataset, record.system, record.settings, record.withheld, record.trained_on_name, record.evidence)
     return json.dumps(known, sort_keys=True, default=str)
 
 

@@ -7,6 +7,7 @@ RESULTS/DATASET/SYSTEM/CONFIGHASH/seed-N/
     embeddings.npz      utterance embeddings of the test split, for systems that embed
     triplets.json       outcomes of the protocol triplet, derived from them and small enough to commit
     few_shot.json       outcomes of the protocol few-shot, for runs with a label withheld
+    seen.json           test utterances that stand in the training corpus, for runs trained on another corpus
 """
 
 from __future__ import annotations
@@ -50,6 +51,22 @@ class ContextCheck(BaseModel):
     reason: str = ""
 
 
+class TrainedOn(BaseModel):
+    """The corpus that a system was trained on where it is not the one it was tested on.
+
+    `labels` maps labels of that corpus to those of the test corpus: all that the system knows.
+    `left_out` are training utterances whose label has no counterpart, by label.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    dataset: FolderName
+    fingerprint: str
+    labels: dict[str, str]
+    labels_sha256: str
+    left_out: dict[str, Count] = Field(default_factory=dict)
+
+
 class RunRecord(BaseModel):
     """The content of run.json. Scores are a claim that `erc-bench verify` recomputes; the board never reads them.
 
@@ -72,6 +89,7 @@ class RunRecord(BaseModel):
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
     targets: Targets
     withheld: str | None = Field(default=None, description="the label whose gold labels training did not see")
+    trained_on: TrainedOn | None = Field(default=None, description="another corpus than the one below, if it was")
     dataset: FolderName
     dataset_fingerprint: str
     context: Context | None = None
@@ -98,16 +116,35 @@ class RunRecord(BaseModel):
     @property
     def title(self) -> str:
         """System name with the settings that differ from its defaults, as boards show it."""
-        return run_title(self.system, self.settings, self.targets, self.withheld)
+        return run_title(self.system, self.settings, self.targets, self.withheld, self.trained_on_name)
+
+    @property
+    def ordinary(self) -> bool:
+        """Whether it was trained, if at all, on all labels of the corpus that it is tested on."""
+        return self.withheld is None and self.trained_on is None
+
+    @property
+    def shared_labels(self) -> tuple[str, ...] | None:
+        """The labels of its dataset that the other corpus that it was trained on has too; None if there is none."""
+        return tuple(self.trained_on.labels.values()) if self.trained_on else None
+
+    @property
+    def trained_on_name(self) -> str | None:
+        """The name of the other corpus that it was trained on, if it was."""
+        return self.trained_on.dataset if self.trained_on else None
 
 
-def run_title(system: str, changed: Mapping[str, Any], targets: Targets, withheld: str | None) -> str:
+def run_title(
+    system: str, changed: Mapping[str, Any], targets: Targets, withheld: str | None, trained_on: str | None = None
+) -> str:
     """A system's name with what differs from its defaults, as records and boards show it."""
     settings = [f"{name}={_shown(value)}" for name, value in changed.items()]
     if targets == "last":
         settings.append("targets=last")
     if withheld is not None:
         settings.append(f"without {withheld}")
+    if trained_on is not None:
+        settings.append(f"trained on {trained_on}")
     return f"{system} ({', '.join(settings)})" if settings else system
 
 

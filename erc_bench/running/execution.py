@@ -14,6 +14,7 @@ from typing import Any
 
 from erc_bench.contract.domain import Target, targets_of
 from erc_bench.contract.system import Prediction, Report, System
+from erc_bench.data.overlap import seen_elsewhere
 from erc_bench.errors import SystemFailedError
 from erc_bench.files import file_sha256, replacing, write_atomically
 from erc_bench.progress import Progress
@@ -21,10 +22,10 @@ from erc_bench.protocols.registry import protocols
 from erc_bench.records import provenance
 from erc_bench.records.predictions import PREDICTIONS_FILE, prediction_line, predictions_bytes, salvage_predictions
 from erc_bench.records.record import EMBEDDINGS_FILE, MODEL_FOLDER, Run, RunRecord, write_record
+from erc_bench.records.seen import write_seen
 from erc_bench.running.context_check import check_context
 from erc_bench.running.folder import UNFINISHED_MODEL
 from erc_bench.running.request import RunRequest, now
-from erc_bench.running.withholding import withhold
 from erc_bench.toolkit.threads import fixed_threads
 
 FIT_FILE = "fit.json"
@@ -77,14 +78,11 @@ class Execution:
     def _fit(self, system: System[Any]) -> None:
         model = self.folder / MODEL_FOLDER
         if not model.is_dir():
-            dataset = self.request.dataset
             unfinished = self.folder / UNFINISHED_MODEL
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             started = time.perf_counter()
-            train, validation = dataset.train, dataset.validation
-            if self.request.withheld is not None:
-                train, validation = (withhold(part, self.request.withheld) for part in (train, validation))
+            train, validation = self.request.training()
             system.fit(train, validation, seed=self.request.seed, progress=self.progress)
             seconds = round(time.perf_counter() - started, 3)
             system.save(unfinished)
@@ -149,7 +147,7 @@ class Execution:
                 f"the system {self.record.system} must answer each target it was asked once, got {prediction.target} "
                 "that was not asked or already answered."
             )
-        labels = self.request.dataset.labels.names
+        labels = self.request.labels.names
         if prediction.label is not None and prediction.label not in labels:
             raise SystemFailedError(
                 f"a predicted label must be one of {', '.join(labels)} or None, got {prediction.label!r} from "
@@ -174,7 +172,10 @@ class Execution:
         self.record.timings["embed"] = round(time.perf_counter() - started, 3)
 
     def _derive(self, system: System[Any]) -> None:
-        """Keep what protocols need of the embeddings and of the loaded system, since neither is committed."""
+        """Keep what protocols need of the embeddings, of the loaded system and of another corpus: none is committed."""
+        other, test = self.request.train_on, self.request.dataset
+        if other is not None:
+            write_seen(self.folder, test, other.fingerprint, seen_elsewhere(test.test, other.train))
         for protocol in protocols().values():
             protocol.derive(Run(self.folder, self.record), self.request.dataset, system, self.progress)
 
@@ -205,7 +206,7 @@ class Execution:
         record = self.record
         record.predictions = len(predictions)
         record.predictions_sha256 = file_sha256(path)
-        record.scores = headline_scores(self.request.dataset, record.targets, predictions)
+        record.scores = headline_scores(self.request.dataset, record.targets, predictions, record.shared_labels)
         record.hardware |= provenance.hardware()
         peaks = [record.peak_memory_mb, provenance.peak_memory_mb()]
         record.peak_memory_mb = max((peak for peak in peaks if peak is not None), default=None)

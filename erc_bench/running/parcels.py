@@ -37,21 +37,29 @@ class Parcel:
 
     hollow: RunRequest
     fingerprint: str
+    train_fingerprint: str | None
 
     @classmethod
     def of(cls, request: RunRequest) -> Parcel:
         """The request without its dialogues."""
-        hollow = replace(request, dataset=replace(request.dataset, train=(), validation=(), test=()))
-        return cls(hollow, request.dataset.fingerprint)
+        other = request.train_on
+        hollow = replace(request, dataset=_hollow(request.dataset), train_on=_hollow(other) if other else None)
+        return cls(hollow, request.dataset.fingerprint, other.fingerprint if other else None)
 
     def opened(self, datasets: Mapping[str, Dataset]) -> RunRequest:
         """The request at the other end."""
-        return replace(self.hollow, dataset=datasets[self.fingerprint])
+        other = None if self.train_fingerprint is None else datasets[self.train_fingerprint]
+        return replace(self.hollow, dataset=datasets[self.fingerprint], train_on=other)
+
+
+def _hollow(dataset: Dataset) -> Dataset:
+    return replace(dataset, train=(), validation=(), test=())
 
 
 def datasets_of(requests: Sequence[RunRequest]) -> dict[str, Dataset]:
     """The datasets of all requests by fingerprint."""
-    return {request.dataset.fingerprint: request.dataset for request in requests}
+    every = (dataset for request in requests for dataset in (request.dataset, request.train_on))
+    return {dataset.fingerprint: dataset for dataset in every if dataset is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,11 @@ seeds = 0
 withhold = ["anger", "fear"]     # "" stands for none
 
 [[runs]]
+system = "tfidf-logreg"
+dataset = ["meld", "emorynlp"]   # trained on one, tested on another; where both are one, it is the ordinary run
+train_on = ["dailydialog", "meld", "emorynlp"]
+
+[[runs]]
 system = "smollm2-135m"
 targets = ["all", "last"]
 """
@@ -27,15 +32,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from erc_bench.contract.config import build_config, changed_settings, config_hash
+from erc_bench.contract.config import build_config, changed_settings, config_hash, transfer_identity
 from erc_bench.contract.domain import Targets
 from erc_bench.contract.registry import system_class
 from erc_bench.contract.system import System
+from erc_bench.data.registry import dataset_name, dataset_spec
+from erc_bench.data.transfer import label_map
 from erc_bench.errors import PlanError, UsageError
 from erc_bench.records.record import run_title
 
 MAX_SEEDS = 1000
-DEFAULTS: Mapping[str, Any] = {"dataset": "dailydialog", "seeds": 0, "targets": "all", "withhold": ""}
+DEFAULTS: Mapping[str, Any] = {"dataset": "dailydialog", "seeds": 0, "targets": "all", "withhold": "", "train_on": ""}
 KEYS = ("system", "settings", *DEFAULTS)
 
 
@@ -49,16 +56,33 @@ class PlannedRun:
     seed: int
     targets: Targets
     withheld: str | None
+    train_on: str | None = None
 
-    @property
-    def config_hash(self) -> str:
-        """The folder of the run is named by it."""
-        return config_hash(self.config, targets=self.targets, withheld=self.withheld)
+    def __post_init__(self) -> None:
+        # What is trained on the corpus that it is tested on is an ordinary run.
+        if self.train_on is not None and dataset_name(self.train_on) == dataset_name(self.dataset):
+            object.__setattr__(self, "train_on", None)
+
+    def config_hash(self, data_dir: Path | None = None) -> str:
+        """The folder of the run is named by it.
+
+        Raises
+        ------
+        ErcBenchError
+            A dataset that it is trained on or tested on is not known, or they do not share two labels.
+        """
+        other = None
+        if self.train_on is not None:
+            train, test = (dataset_spec(name, data_dir) for name in (self.train_on, self.dataset))
+            other = transfer_identity(train.name, label_map(train, test).sha256)
+        return config_hash(self.config, targets=self.targets, withheld=self.withheld, trained_on=other)
 
     @property
     def title(self) -> str:
         """System and settings, as boards show them."""
-        return run_title(self.system.info.name, changed_settings(self.config), self.targets, self.withheld)
+        return run_title(
+            self.system.info.name, changed_settings(self.config), self.targets, self.withheld, self.train_on
+        )
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -96,14 +120,15 @@ def read_plan(path: Path) -> list[PlannedRun]:
     if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
         raise PlanError(f"{path}: runs must be a list of tables, each under its own [[runs]], got {tables!r}.")
     _check_keys(content, tuple(DEFAULTS), str(path))
-    found: dict[tuple[str, str, str, int], PlannedRun] = {}
+    found: dict[tuple[str, ...], PlannedRun] = {}
     for number, table in enumerate(tables, start=1):
         where = f"{path}: [[runs]] number {number}"
         _check_keys(table, KEYS, where)
         if "system" not in table:
             raise PlanError(f'{where} must name a system, got none. Add: system = "NAME"')
         for run in _expand({**DEFAULTS, **content, **table}, where):
-            found.setdefault((run.dataset, run.system.info.name, run.config_hash, run.seed), run)
+            same = config_hash(run.config, targets=run.targets, withheld=run.withheld)
+            found.setdefault((run.dataset, run.system.info.name, same, run.train_on or "", str(run.seed)), run)
     return list(found.values())
 
 
@@ -118,10 +143,11 @@ def _expand(table: Mapping[str, Any], where: str) -> Iterator[PlannedRun]:
     seeds = _seeds(table["seeds"], f"{where}, seeds")
     targets = _targets(table["targets"], f"{where}, targets")
     withheld = _texts(table["withhold"], f"{where}, withhold")
+    others = _texts(table["train_on"], f"{where}, train_on")
     for name in _texts(table["system"], f"{where}, system"):
         for system, config in _configs(name, table.get("settings", {}), where):
-            for dataset, which, label, seed in itertools.product(datasets, targets, withheld, seeds):
-                yield PlannedRun(system, config, dataset, seed, which, label or None)
+            for dataset, which, label, other, seed in itertools.product(datasets, targets, withheld, others, seeds):
+                yield PlannedRun(system, config, dataset, seed, which, label or None, other or None)
 
 
 def _configs(name: str, settings: Any, where: str) -> Iterator[tuple[type[System[Any]], Any]]:

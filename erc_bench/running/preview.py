@@ -25,23 +25,25 @@ class Preview:
     seconds: float | None
 
 
-def preview(runs: Sequence[PlannedRun], results: Path) -> list[Preview]:
+def preview(runs: Sequence[PlannedRun], results: Path, data_dir: Path | None = None) -> list[Preview]:
     """Look up each run among the records below a results folder.
 
     The expected time is the median of the complete runs of the same system and dataset with the same settings, else with
     any settings and the same targets. A run that is complete takes none.
     """
-    runs = [replace(run, dataset=dataset_name(run.dataset)) for run in runs]
     records = _records(results)
     known = {(r.dataset, r.system, r.config_hash, r.seed): r for r in records}
     times = _Times([record for record in records if record.status == "complete" and record.timings])
     found = []
-    for run in runs:
-        record = known.get((run.dataset, run.system.info.name, run.config_hash, run.seed))
+    for planned in runs:
+        config_hash = planned.config_hash(data_dir)
+        other = None if planned.train_on is None else dataset_name(planned.train_on)
+        run = replace(planned, dataset=dataset_name(planned.dataset), train_on=other)
+        record = known.get((run.dataset, run.system.info.name, config_hash, run.seed))
         state: State = "to make"
         if record is not None:
             state = "begun" if record.status == "running" else record.status
-        found.append(Preview(run, state, 0.0 if state == "complete" else times.of(run)))
+        found.append(Preview(run, state, 0.0 if state == "complete" else times.of(run, config_hash)))
     return found
 
 
@@ -59,10 +61,10 @@ class _Times:
     def __init__(self, records: Sequence[RunRecord]) -> None:
         self._records = records
 
-    def of(self, run: PlannedRun) -> float | None:
+    def of(self, run: PlannedRun, config_hash: str) -> float | None:
         same = [r for r in self._records if (r.dataset, r.system) == (run.dataset, run.system.info.name)]
-        exact = [r for r in same if r.config_hash == run.config_hash]
-        near = [r for r in same if r.targets == run.targets]
+        exact = [r for r in same if r.config_hash == config_hash]
+        near = [r for r in same if (r.targets, r.trained_on_name) == (run.targets, run.train_on)]
         seconds = [sum(record.timings.values()) for record in exact or near]
         return statistics.median(seconds) if seconds else None
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from erc_bench.contract.config import changed_settings, config_hash, recorded
-from erc_bench.contract.domain import Dataset, Targets
+from erc_bench.contract.config import changed_settings, config_hash, recorded, transfer_identity
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Targets
 from erc_bench.contract.system import Runtime, System
+from erc_bench.data.transfer import LabelMap, label_map
 from erc_bench.errors import UsageError
 from erc_bench.records import provenance
-from erc_bench.records.record import Run, RunRecord, run_title
+from erc_bench.records.record import Run, RunRecord, TrainedOn, run_title
 from erc_bench.running.source_code import code_of
-from erc_bench.running.withholding import check_label
+from erc_bench.running.withholding import check_label, withhold
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,40 @@ class RunRequest:
     runtime: Runtime = field(default_factory=Runtime)
     overwrite: bool = False
     withheld: str | None = None
+    train_on: Dataset | None = None
+
+    @property
+    def label_map(self) -> LabelMap | None:
+        """How the labels of the other corpus that it is trained on read in those of the dataset, if there is one."""
+        return None if self.train_on is None else label_map(self.train_on, self.dataset)
+
+    @property
+    def labels(self) -> LabelSet:
+        """The labels that the system knows."""
+        mapped = self.label_map
+        return self.dataset.labels if mapped is None else mapped.labels
+
+    def training(self) -> tuple[tuple[Dialogue, ...], tuple[Dialogue, ...]]:
+        """What the system is trained and calibrated on, in the labels that it knows."""
+        source, mapped = self.train_on or self.dataset, self.label_map
+        train, validation = source.train, source.validation
+        if mapped is not None:
+            train, validation = mapped.relabelled(train), mapped.relabelled(validation)
+        if self.withheld is not None:
+            train, validation = withhold(train, self.withheld), withhold(validation, self.withheld)
+        return train, validation
 
     @property
     def title(self) -> str:
         """The run in a few words, for messages."""
         name, changed = self.system.info.name, changed_settings(self.config)
-        return f"{run_title(name, changed, self.targets, self.withheld)} on {self.dataset.name}, seed {self.seed}"
+        other = self.train_on.name if self.train_on else None
+        titled = run_title(name, changed, self.targets, self.withheld, other)
+        return f"{titled} on {self.dataset.name}, seed {self.seed}"
 
     def build(self, runtime: Runtime | None = None) -> System[Any]:
         """The system, untrained."""
-        return self.system(self.config, labels=self.dataset.labels, runtime=runtime or self.runtime)
+        return self.system(self.config, labels=self.labels, runtime=runtime or self.runtime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +95,45 @@ def check_withheld(request: RunRequest) -> None:
         )
 
 
+def check_transfer(request: RunRequest) -> None:
+    """Refuse to train on another corpus what learns nothing, or together with what asks for other runs.
+
+    Raises
+    ------
+    UsageError
+        The system does not learn, the corpora do not share two labels, or a label is withheld or only last turns labelled.
+    """
+    if request.train_on is None:
+        return
+    if request.withheld is not None or request.targets != "all":
+        raise UsageError(
+            "--train-on must be given without --withhold and --targets last: its runs label all utterances."
+        )
+    if not request.build().trains:
+        raise UsageError(
+            f"a system must learn to be trained on another corpus, got {request.system.info.name} with nothing to learn. "
+            "Its ordinary run stands beside the others: leave --train-on out."
+        )
+
+
+def _trained_on(request: RunRequest) -> TrainedOn | None:
+    other, mapped = request.train_on, request.label_map
+    if other is None or mapped is None:
+        return None
+    return TrainedOn(
+        dataset=other.name,
+        fingerprint=other.fingerprint,
+        labels=dict(mapped.pairs),
+        labels_sha256=mapped.sha256,
+        left_out=mapped.left_out(other.train),
+    )
+
+
 def new_record(request: RunRequest) -> RunRecord:
     """The record of a run that starts now."""
     info = request.system.info
-    settings = changed_settings(request.config)
+    settings, trained_on = changed_settings(request.config), _trained_on(request)
+    other = transfer_identity(trained_on.dataset, trained_on.labels_sha256) if trained_on else None
     return RunRecord(
         status="running",
         system=info.name,
@@ -83,10 +143,16 @@ def new_record(request: RunRequest) -> RunRecord:
         floor=info.floor,
         config=recorded(request.config),
         settings=settings,
-        config_hash=config_hash(request.config, targets=request.targets, withheld=request.withheld),
+        config_hash=config_hash(
+            request.config,
+            targets=request.targets,
+            withheld=request.withheld,
+            trained_on=other,
+        ),
         seed=request.seed,
         targets=request.targets,
         withheld=request.withheld,
+        trained_on=trained_on,
         dataset=request.dataset.name,
         dataset_fingerprint=request.dataset.fingerprint,
         versions=provenance.versions(),
@@ -105,6 +171,8 @@ def _command(name: str, request: RunRequest, settings: Mapping[str, Any]) -> str
         parts += ["--targets", request.targets]
     if request.withheld is not None:
         parts += ["--withhold", request.withheld]
+    if request.train_on is not None:
+        parts += ["--train-on", request.train_on.name]
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 

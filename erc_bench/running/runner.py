@@ -12,7 +12,7 @@ from erc_bench.progress import Progress
 from erc_bench.records.record import RUN_FILE, Run, RunRecord, read_record, run_folder, write_record
 from erc_bench.running.execution import Execution
 from erc_bench.running.folder import ERROR_FILE, empty, exclusive, remake_folder, swap_in
-from erc_bench.running.request import RunOutcome, RunRequest, check_withheld, new_record
+from erc_bench.running.request import RunOutcome, RunRequest, check_transfer, check_withheld, new_record
 from erc_bench.shown import masked
 
 __all__ = ["RunOutcome", "RunRequest", "execute"]
@@ -29,6 +29,7 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
         The system failed; its record says so, and what it had predicted is kept for the next attempt.
     """
     check_withheld(request)
+    check_transfer(request)
     record = new_record(request)
     folder = run_folder(request.results, record)
     with exclusive(folder, progress):
@@ -57,12 +58,18 @@ def _earlier(folder: Path, record: RunRecord, *, overwrite: bool) -> RunRecord |
         if overwrite:
             return None
         raise
-    if not overwrite and earlier.dataset_fingerprint != record.dataset_fingerprint:
-        raise UsageError(
-            f"the run in {folder} was made on data with fingerprint {earlier.dataset_fingerprint[:12]}…, the data given now "
-            f"has {record.dataset_fingerprint[:12]}…. Use --overwrite or another --results-dir."
-        )
+    for was, now in zip(_fingerprints(earlier), _fingerprints(record), strict=True):
+        if not overwrite and was != now:
+            raise UsageError(
+                f"the run in {folder} was made on data with fingerprint {was[:12]}…, the data given now has {now[:12]}…. Use "
+                "--overwrite or another --results-dir."
+            )
     return earlier
+
+
+def _fingerprints(record: RunRecord) -> tuple[str, str]:
+    """Of the data that a run is tested on, and of the other corpus that it is trained on, if it is."""
+    return record.dataset_fingerprint, record.trained_on.fingerprint if record.trained_on else ""
 
 
 def other_code(earlier: RunRecord, record: RunRecord) -> bool:
@@ -83,7 +90,7 @@ def _continue_or_begin(place: Path, record: RunRecord, progress: Progress) -> No
     """Leave in a folder only what can be continued: a part of the same run, on the same data, by the same code."""
     if (place / RUN_FILE).is_file():
         unfinished = _earlier(place, record, overwrite=True)
-        if unfinished is None or unfinished.dataset_fingerprint != record.dataset_fingerprint:
+        if unfinished is None or _fingerprints(unfinished) != _fingerprints(record):
             empty(place)
         elif other_code(unfinished, record):
             progress.note(f"{record.title}: the code of {record.system} was edited, so the run begins anew")

@@ -34,7 +34,7 @@ def tiny(tiny_release: TinyRelease, register: Callable[[DatasetSpec], None]) -> 
     return tiny_release
 
 
-@pytest.mark.parametrize("command", ["list", "download", "verify", "audit", "new", "check", "facts"])
+@pytest.mark.parametrize("command", ["list", "download", "verify", "audit", "labels", "new", "check", "facts"])
 def test_every_command_has_an_example(command: str) -> None:
     shown = run(command, "--help")
     assert shown.exit_code == 0
@@ -270,3 +270,20 @@ def test_a_broken_package_costs_its_own_entry_only(home: Path, monkeypatch: pyte
     shown = run("list").stdout
     assert "broken of unknown cannot be imported from no_such_module:X" in shown
     assert "train 11,118 dialogues" in shown
+
+
+def test_labels_of_corpora_meet_in_common_words(home: Path) -> None:
+    printed = run("labels", "sample", "emorynlp").stdout
+    joy = printed[printed.index("joy:") : printed.index("sadness:")]
+    assert "sample       happiness" in joy
+    assert "emorynlp     Joyful" in joy
+    entries = {entry["word"]: entry for entry in json.loads(run("labels", "sample", "emorynlp", "--json").stdout)}
+    assert entries["peace"]["labels"] == {"emorynlp": "Peaceful"}
+    assert entries["peace"]["why"]["emorynlp"]
+
+
+def test_labels_without_a_word_are_listed(home: Path, tmp_path: Path) -> None:
+    run("new", tmp_path / "mine")
+    settings = tmp_path / "mine" / "dataset.toml"
+    settings.write_text(settings.read_text().replace('calm = "neutral"\n', ""))
+    assert json.loads(run("labels", tmp_path / "mine", "--json").stdout)[-1]["labels"] == {"mine": ["calm"]}

@@ -12,6 +12,7 @@ from erc_bench.data.overlap import (
     near_twins,
     second_annotations,
     seen_dialogues,
+    seen_elsewhere,
     shared_utterances,
 )
 
@@ -112,3 +113,20 @@ def test_212_real_test_dialogues_have_a_near_twin_in_train(dailydialog: Dataset,
 @pytest.mark.data
 def test_other_corpora_have_hardly_any(meld: Dataset, emorynlp: Dataset) -> None:
     assert [len(near_twins(dataset)) for dataset in (meld, emorynlp)] == [1, 0]
+
+
+def test_what_a_system_trained_elsewhere_has_seen() -> None:
+    long = "And there you are, late as ever."
+    test = [dialogue("test-0", long, "No."), dialogue("test-1", "Yes.", "No, no!"), dialogue("test-2", "Yes.", "Well?")]
+    other = [
+        dialogue("train-0", "And there you are - late as ever!", "Maybe."),
+        dialogue("train-1", "yes.", "no,  NO!"),
+    ]
+    seen = {Target("test-0", 0), Target("test-1", 0), Target("test-1", 1)}
+    assert seen_elsewhere(test, other) == seen
+
+
+@pytest.mark.data
+def test_what_emorynlp_shows_of_meld(meld: Dataset, emorynlp: Dataset) -> None:
+    assert len(shared_utterances(meld.test, emorynlp.train)) == 295
+    assert len(seen_elsewhere(meld.test, emorynlp.train)) == 336

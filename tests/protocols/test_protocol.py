@@ -57,4 +57,5 @@ def test_sections_are_of_the_protocol_and_hold_rows_of_what_is_covered(
     sections = protocol.sections(DatasetRuns.of(sample, [group]))
     assert {section.protocol for section in sections} <= {name}
     measured = [row.system for section in sections for row in section.rows if row.evidence == "measured"]
-    assert bool(measured) == protocol.covers(group)
+    # Rows of transfer that were trained on the corpus itself stand beside others only.
+    assert bool(measured) == (protocol.covers(group) and name != "transfer")

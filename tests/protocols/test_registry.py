@@ -85,8 +85,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_built_in_protocols_stand_in_the_order_of_the_board() -> None:
-    assert list(protocols()) == ["utterance", "last-turn", "emotional", "triplet", "few-shot"]
-    assert evidence_files() == ("triplets.json", "few_shot.json")
+    assert list(protocols()) == ["utterance", "last-turn", "emotional", "transfer", "triplet", "few-shot"]
+    assert evidence_files() == ("seen.json", "triplets.json", "few_shot.json")
     with pytest.raises(UnknownNameError, match="Did you mean 'last-turn'"):
         find_protocol("last_turn")
 

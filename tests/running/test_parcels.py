@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,16 @@ def test_a_parcel_is_small_and_opens_to_the_same_request(sample: Dataset) -> Non
     sent = pickle.dumps(Parcel.of(request))
     assert len(sent) < 2_000
     assert pickle.loads(sent).opened(datasets_of([request])) == request
+
+
+def test_the_corpus_that_it_is_trained_on_travels_once(sample: Dataset) -> None:
+    system = system_class("prior")
+    other = replace(sample, name="other", test=sample.validation)
+    request = RunRequest(system, system.Config(), sample, Path("results"), train_on=other)
+    sent = pickle.dumps(Parcel.of(request))
+    assert len(sent) < 4_000
+    found = pickle.loads(sent).opened(datasets_of([request]))
+    assert (found, found.train_on) == (request, other)
 
 
 class OfAPlugInError(DataCorruptError):

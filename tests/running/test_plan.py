@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.system import NoConfig
+from erc_bench.data import dataset_spec
 from erc_bench.errors import PlanError, UsageError
 from erc_bench.records.record import find_runs
 from erc_bench.running.plan import parse_seeds, read_plan
+from erc_bench.running.request import RunRequest, new_record
+from erc_bench.systems.floors import Lookup
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
 
@@ -77,6 +83,29 @@ def test_an_error_names_the_file_and_the_key(text: str, message: str, tmp_path: 
     assert caught.value.exit_code == 2
 
 
+def test_what_is_trained_on_the_corpus_itself_is_an_ordinary_run(tmp_path: Path) -> None:
+    text = 'dataset = ["meld", "emorynlp"]\n[[runs]]\nsystem = "lookup"\ntrain_on = ["", "meld", "dailydialog"]\n'
+    assert planned(tmp_path, text) == [
+        ("meld", "lookup", 0),
+        ("meld", "lookup (trained on dailydialog)", 0),
+        ("emorynlp", "lookup", 0),
+        ("emorynlp", "lookup (trained on meld)", 0),
+        ("emorynlp", "lookup (trained on dailydialog)", 0),
+    ]
+
+
+def test_the_hash_of_a_run_has_the_other_corpus_and_how_its_labels_read(tmp_path: Path, sample: Dataset) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text('[[runs]]\nsystem = "lookup"\ndataset = "sample"\ntrain_on = ["", "meld", "emorynlp"]\n')
+    ordinary, meld, emorynlp = (run.config_hash() for run in read_plan(path))
+    assert len({ordinary, meld, emorynlp}) == 3
+    request = RunRequest(Lookup, NoConfig(), sample, tmp_path)
+    assert ordinary == new_record(request).config_hash
+    other = replace(sample, name="meld", labels=dataset_spec("meld").labels, train=(), validation=(), test=())
+    other = replace(other, common_labels=dataset_spec("meld").common_labels)
+    assert meld == new_record(replace(request, train_on=other)).config_hash
+
+
 def test_a_plan_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="must be a file that can be read"):
         read_plan(tmp_path / "none.toml")
@@ -92,7 +121,7 @@ def test_the_plan_of_the_committed_board_remakes_its_records() -> None:
     """A record that joins the board joins the plan as well."""
     runs = read_plan(LEADERBOARD / "plan.toml")
     committed = [run.record for run in find_runs(LEADERBOARD)]
-    planned = Counter((run.dataset, run.system.info.name, run.config_hash, run.seed) for run in runs)
+    planned = Counter((run.dataset, run.system.info.name, run.config_hash(), run.seed) for run in runs)
     there = Counter((r.dataset, r.system, r.config_hash, r.seed) for r in committed if r.evidence == "measured")
     assert planned - there == Counter(), "planned and not committed"
     assert there - planned == Counter(), "committed and not planned"

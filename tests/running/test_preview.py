@@ -27,7 +27,7 @@ def runs(tmp_path: Path) -> list[PlannedRun]:
 def test_states_and_expected_times(
     runs: list[PlannedRun], tmp_path: Path, mini: Dataset, write_run: WriteRun, gold: Callable[[Dataset], list[str]]
 ) -> None:
-    prior = runs[0].config_hash
+    prior = runs[0].config_hash()
 
     def record(system: str, config_hash: str, seed: int, seconds: float, status: str = "complete") -> None:
         times = {"train": seconds - 1, "predict": 1.0}

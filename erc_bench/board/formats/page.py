@@ -30,7 +30,7 @@ from erc_bench.board.words import (
     section_id,
     subset_meaning,
 )
-from erc_bench.protocols.registry import protocols
+from erc_bench.protocols.registry import protocol_of, protocols
 from erc_bench.protocols.rows import Breakdown, Row, Section
 from erc_bench.protocols.subsets import ALL, subsets_beside
 from erc_bench.scoring.catalogue import find_metric, headline, ranking_metric
@@ -138,8 +138,8 @@ def _with_published(sections: Sequence[Section], published: Sequence[Row]) -> li
     for row in ordered:
         groups.setdefault((row.dataset, row.protocol, row.subset), []).append(row)
     datasets = list(dict.fromkeys(dataset for dataset, _, _ in groups))
-    names = list(dict.fromkeys([*protocols(), *(protocol for _, protocol, _ in groups)]))
-    order = sorted(groups, key=lambda key: (datasets.index(key[0]), names.index(key[1])))
+    names = list(dict.fromkeys([*protocols(), *(protocol_of(protocol) for _, protocol, _ in groups)]))
+    order = sorted(groups, key=lambda key: (datasets.index(key[0]), names.index(protocol_of(key[1]))))
     return [
         replace(
             measured.get(key) or Section(*key, 0, 0, (), metrics=headline(ranking_metric(key[0]))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from erc_bench.contract.domain import SPLITS, LabelSet, Split
+from erc_bench.data.common_labels import published_labels
 from erc_bench.data.jsonl import read_jsonl
 from erc_bench.data.spec import DatasetSpec, Facts, SplitReading
 
@@ -21,6 +22,7 @@ SAMPLE = DatasetSpec(
     name="sample",
     title="Dialogues written for this project, to try every command in seconds",
     labels=LABELS,
+    common_labels=published_labels("sample"),
     ranking_metric="micro_f1",
     licence="CC0 1.0 (public domain)",
     reference="this project",

@@ -62,7 +62,7 @@ class Triplet(Protocol):
 
     def covers(self, group: RunGroup) -> bool:
         """Whether every run has embeddings of the whole test split, or what was derived from them."""
-        if group.record.withheld is not None or group.record.targets != "all":
+        if not group.record.ordinary or group.record.targets != "all":
             return False
         names = (TRIPLETS_FILE, EMBEDDINGS_FILE)
         return all(any((run.folder / name).is_file() for name in names) for run in group.runs)
@@ -133,7 +133,7 @@ class Triplet(Protocol):
 
     def derive(self, run: Run, dataset: Dataset, system: System[Any], progress: Progress) -> None:
         """Keep the outcomes of triplets, about 10 kB, since the embeddings themselves are too large to commit."""
-        if system.embeds and run.record.withheld is None and self.applies_to(dataset):
+        if system.embeds and run.record.ordinary and self.applies_to(dataset):
             write_evidence(run.folder, dataset)
 
     def differences(self, run: Run, dataset: Dataset) -> Iterator[str]:
