@@ -1,6 +1,7 @@
 """Raw sentence embeddings, the nearest class prototype: what a frozen encoder gives before anything is trained on it.
 
-The row that a trained metric space is read against: it reads no context and learns nothing but seven mean vectors.
+The row that a trained metric space is read against: it reads no context and learns nothing but seven mean vectors, and
+the number that every other system chooses on validation as well.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Prediction, Report, System, SystemInfo
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import EncoderConfig, SentenceEncoder, check_trained_with
-from erc_bench.toolkit.training import load_model, save_model
+from erc_bench.toolkit.training import DECISION, Decision, load_model, save_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,19 +28,23 @@ if TYPE_CHECKING:
 class RawEncoderConfig(EncoderConfig):
     """Settings of `raw-encoder`."""
 
+    decision: Decision = option("calibrated", DECISION, before="argmax")
+
 
 class RawEncoder(System[RawEncoderConfig]):
     """Nearest prototype (Snell et al. 2017) among the class means of frozen sentence embeddings."""
 
     info: ClassVar[SystemInfo] = SystemInfo(
         name="raw-encoder",
-        summary="Frozen sentence embeddings, nearest class mean of the training split; nothing else is learned",
+        summary="Frozen sentence embeddings, nearest class mean of the training split; nothing else is learned but one "
+        "offset, as in every other row",
         reference="Control for metric learning; sentence embeddings of Reimers and Gurevych (2019)",
         context="utterance",
         licence="Apache-2.0",
         floor=True,
     )
     _prototypes: NDArray[np.float32]
+    _offset: float
 
     @cached_property
     def _encoder(self) -> SentenceEncoder:
@@ -50,12 +56,22 @@ class RawEncoder(System[RawEncoderConfig]):
         return self._encoder.source.parameters + int(self._prototypes.size)
 
     def fit(self, train: Sequence[Dialogue], validation: Sequence[Dialogue], *, seed: int, progress: Progress) -> None:
-        from erc_bench.toolkit.prototypes import class_means, label_positions
+        from erc_bench.toolkit.prototypes import class_means, prototype_offset
 
-        utterances = [utterance for dialogue in train for utterance in dialogue.utterances]
+        self._prototypes = class_means([self._labelled(train, progress)], len(self.labels))
+        self._offset = prototype_offset(
+            *self._labelled(validation, progress), self._prototypes, self.labels.neutral_index, self.config.decision
+        )
+
+    def _labelled(
+        self, dialogues: Sequence[Dialogue], progress: Progress
+    ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+        """Vectors (utterances, dim) of all utterances and the positions of their labels, -1 where withheld."""
+        from erc_bench.toolkit.prototypes import label_positions
+
+        utterances = [utterance for dialogue in dialogues for utterance in dialogue.utterances]
         vectors = self._encoder.embed([utterance.text for utterance in utterances], progress=progress)
-        positions = label_positions([utterance.label for utterance in utterances], self.labels.names)
-        self._prototypes = class_means([(vectors, positions)], len(self.labels))
+        return vectors, label_positions([utterance.label for utterance in utterances], self.labels.names)
 
     def predict(
         self, dialogues: Sequence[Dialogue], targets: Sequence[Target], *, progress: Progress
@@ -65,9 +81,8 @@ class RawEncoder(System[RawEncoderConfig]):
         by_id = {dialogue.id: dialogue for dialogue in dialogues}
         texts = [by_id[target.dialogue].utterances[target.turn].text for target in targets]
         vectors = self._encoder.embed(texts, progress=progress)
-        for target, (label, scores) in zip(
-            targets, nearest_prototypes(vectors, self._prototypes, self.labels.names), strict=True
-        ):
+        nearest = nearest_prototypes(vectors, self._prototypes, self.labels.names, self.labels.neutral, self._offset)
+        for target, (label, scores) in zip(targets, nearest, strict=True):
             yield Prediction(target.dialogue, target.turn, label, scores)
 
     def embed(self, dialogues: Sequence[Dialogue], *, progress: Progress) -> Iterator[NDArray[np.float32]]:
@@ -78,19 +93,22 @@ class RawEncoder(System[RawEncoderConfig]):
     def save(self, folder: Path) -> None:
         import torch
 
-        save_model(
-            folder, {"prototypes": torch.from_numpy(self._prototypes)}, {"encoder": self._encoder.source.identity}
-        )
+        settings = {"encoder": self._encoder.source.identity, "neutral_offset": self._offset}
+        save_model(folder, {"prototypes": torch.from_numpy(self._prototypes)}, settings)
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
         check_trained_with(self._encoder.source, settings["encoder"], folder)
-        self._prototypes = tensors["prototypes"].numpy()
+        self._prototypes, self._offset = tensors["prototypes"].numpy(), settings.get("neutral_offset", 0.0)
 
     def report(self) -> Report:
         """Which encoder ran and where it came from."""
         source = self._encoder.source
         return Report(
             notes=(f"sentence encoder {source.name} (weights {source.weights_sha256[:12]}…)",),
-            measurements={"encoder_sha256": source.weights_sha256, "encoder_identity": source.identity},
+            measurements={
+                "encoder_sha256": source.weights_sha256,
+                "encoder_identity": source.identity,
+                "neutral_offset": round(self._offset, 4),
+            },
         )

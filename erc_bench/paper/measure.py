@@ -91,9 +91,12 @@ class Measurements:
             self._runs.check(named.group)
 
     def counterpart(self, wanted: Counterpart) -> NamedGroup | None:
-        """The row that fits a configuration best."""
+        """The row that fits a configuration best; of several, the one whose system knew the most settings.
+
+        A system that gains a setting has runs from before under the same title, which amount to another value of it.
+        """
         fits = [(fit, row) for row in self.rows if (fit := wanted.fit(row.group.record)) is not None]
-        return min(fits, key=lambda pair: pair[0])[1] if fits else None
+        return min(fits, key=lambda pair: (pair[0], -len(pair[1].group.record.config)))[1] if fits else None
 
     def standing_for(self, wanted: Counterpart, protocol: Protocol) -> tuple[Scored | None, str]:
         """What stands for a row of the paper, and the command that is still wanted.

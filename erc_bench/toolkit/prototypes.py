@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from erc_bench.toolkit.training import Decision, calibrate
+
 __all__ = [
     "ClassStatistics",
     "class_means",
     "class_statistics",
     "label_positions",
     "nearest_prototypes",
+    "prototype_offset",
     "squared_distances",
 ]
 
@@ -89,13 +92,44 @@ def squared_distances(vectors: NDArray[Any], prototypes: NDArray[Any]) -> NDArra
     return found
 
 
+def prototype_offset(
+    vectors: NDArray[Any],
+    positions: NDArray[np.intp],
+    prototypes: NDArray[Any],
+    neutral: int | None,
+    decision: Decision,
+) -> float:
+    """What to add to the neutral label's score (minus the distance), as `erc_bench.toolkit.training.calibrate` chooses it.
+
+    Parameters
+    ----------
+    vectors
+        Those of data that was not trained on, (utterances, dim); rows with NaN are left out.
+    positions
+        Of their labels, (utterances,); rows below 0 are left out.
+    """
+    used = (positions >= 0) & ~np.isnan(vectors).any(axis=1)
+    if not used.any():
+        return 0.0
+    distances = np.sqrt(squared_distances(vectors[used], prototypes))
+    scores = np.where(np.isnan(distances), -np.inf, -distances)
+    return calibrate(scores, positions[used].astype(np.int64), neutral, decision)[0]
+
+
 def nearest_prototypes(
-    vectors: NDArray[Any], prototypes: NDArray[Any], names: Sequence[str]
+    vectors: NDArray[Any],
+    prototypes: NDArray[Any],
+    names: Sequence[str],
+    neutral: str | None = None,
+    offset: float = 0.0,
 ) -> Iterator[tuple[str | None, dict[str, float]]]:
     """The label of the nearest prototype of each vector, and all labels' scores (minus the distance).
 
-    A vector with NaN has no label (None) and no scores; a label without a prototype has no score.
+    `offset` is added to the score of the label `neutral` first. A vector with NaN has no label (None) and no scores; a
+    label without a prototype has no score.
     """
     for row in np.sqrt(squared_distances(vectors, prototypes)):
         scores = {name: -float(distance) for name, distance in zip(names, row, strict=True) if not np.isnan(distance)}
+        if neutral in scores:
+            scores[neutral] += offset
         yield max(scores, key=scores.__getitem__, default=None), scores

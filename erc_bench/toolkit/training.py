@@ -121,7 +121,7 @@ def sampling_weights(gold: NDArray[np.int64], classes: int, power: float) -> NDA
 
 
 def calibrate(
-    logits: NDArray[np.float32], gold: NDArray[np.int64], neutral: int | None, decision: Decision
+    logits: NDArray[np.floating[Any]], gold: NDArray[np.int64], neutral: int | None, decision: Decision
 ) -> tuple[float, float]:
     """The number to add to the neutral logit, and the micro F1 over the other labels that it gives, in 0..1.
 
@@ -132,7 +132,7 @@ def calibrate(
     Parameters
     ----------
     logits
-        Float32 (utterances, labels), of data that was not trained on.
+        Floats (utterances, labels), of data that was not trained on: logits, or other scores that grow with likelihood.
     gold
         Int64 (utterances,), no label withheld.
     neutral
@@ -162,13 +162,13 @@ def calibrate(
     return float((falling[best] + below) / 2), float(f1[best])
 
 
-def prediction(target: Target, logits: NDArray[np.float32], offset: float, labels: LabelSet) -> Prediction:
+def prediction(target: Target, logits: NDArray[np.floating[Any]], offset: float, labels: LabelSet) -> Prediction:
     """The label of the highest logit after `offset` is added to the neutral one; scores are the softmax of the same.
 
     Parameters
     ----------
     logits
-        Float32 (labels,); minus infinity for a label that the system cannot give.
+        Floats (labels,); minus infinity for a label that the system cannot give.
     """
     import numpy as np
 

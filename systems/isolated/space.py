@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from erc_bench.contract.domain import Dialogue, LabelSet
+from erc_bench.toolkit.training import Decision, calibrate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,11 +55,14 @@ class MetricSpace:
         held_out: NDArray[np.float32],
         counts_held_out: NDArray[np.int64],
         labels: LabelSet,
-    ) -> MetricSpace:
-        """The reading with the highest micro F1 over the emotions on held-out texts; class means if none has any."""
+        decision: Decision,
+    ) -> tuple[MetricSpace, float]:
+        """The reading with the highest micro F1 over the emotions on held-out texts; class means if none has any.
+
+        With it comes the number that `decision` adds to its neutral score.
+        """
         import numpy as np
 
-        emotions = np.isin(labels.names, labels.emotions)
         totals = counts.sum(axis=0)
         with np.errstate(invalid="ignore"):
             means = (counts.T @ known.astype(np.float64)) / totals[:, None]
@@ -66,13 +70,14 @@ class MetricSpace:
         candidates = [cls(None, means.astype(np.float32))]
         candidates += [cls(number, known, shares) for number in NEIGHBOURS if number <= len(known)]
 
-        def micro_f1(space: MetricSpace) -> float:
-            predicted = space.scores(held_out).argmax(axis=1)
-            called = counts_held_out[emotions[predicted]]
-            right = counts_held_out[np.arange(len(held_out)), predicted][emotions[predicted]].sum()
-            return float(2 * right / max(1, counts_held_out[:, emotions].sum() + called.sum()))
-
-        return max(candidates, key=micro_f1)
+        text, label = (np.repeat(found, counts_held_out[counts_held_out > 0]) for found in np.nonzero(counts_held_out))
+        found = []
+        for space in candidates:
+            scores = space.scores(held_out)[text]
+            offset, micro_f1 = calibrate(scores, label, labels.neutral_index, decision) if len(text) else (0.0, 0.0)
+            found.append((micro_f1, space, offset))
+        _, best, offset = max(found, key=lambda candidate: candidate[0])
+        return best, offset
 
     @property
     def description(self) -> str:

@@ -22,7 +22,14 @@ from erc_bench.contract.system import Prediction, Report, System, SystemInfo
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import pick_device
-from erc_bench.toolkit.training import deterministic_training, load_model, save_model, turns_by_dialogue
+from erc_bench.toolkit.training import (
+    DECISION,
+    Decision,
+    deterministic_training,
+    load_model,
+    save_model,
+    turns_by_dialogue,
+)
 from erc_bench.toolkit.word_vectors import (
     TrainedVectors,
     WordVectors,
@@ -71,6 +78,7 @@ class IsolatedConfig:
     batch: int = option(126, "Utterances in a batch; all triplets that they form are used", at_least=2, at_most=65_536)
     learning_rate: float = option(5e-4, "Learning rate of Adam", above=0, at_most=1)
     margin: float = option(1.0, "Margin of the triplet loss", above=0, at_most=100)
+    decision: Decision = option("calibrated", DECISION, before="argmax")
 
     def file_digests(self) -> dict[str, str]:
         """SHA-256 of the file of word vectors, if one is given: other vectors are another run.
@@ -93,6 +101,7 @@ class IsolatedLstmConfig(IsolatedConfig):
 class _Isolated(System[IsolatedConfig]):
     _network: torch.nn.Module
     _space: MetricSpace
+    _offset: float
     _vectors: WordVectors
     _files: dict[str, str]
 
@@ -124,7 +133,9 @@ class _Isolated(System[IsolatedConfig]):
             self._train(table, rows, (counts, counts_held_out), seed, generator, progress)
         vectors = self._embed_rows(table, rows, progress)
         known, held_out = vectors[: len(texts)], vectors[len(texts) :]
-        self._space = MetricSpace.chosen(known, counts, held_out, counts_held_out, self.labels)
+        self._space, self._offset = MetricSpace.chosen(
+            known, counts, held_out, counts_held_out, self.labels, self.config.decision
+        )
 
     def _train(
         self,
@@ -267,6 +278,8 @@ class _Isolated(System[IsolatedConfig]):
         with progress.task(f"Predicting with {self.info.name}", total=len(targets), unit="utterances") as task:
             for name, turns in turns_by_dialogue(targets).items():
                 scores = self._space.scores(self._embed_dialogue(by_id[name]))
+                if self.labels.neutral_index is not None:
+                    scores[:, self.labels.neutral_index] += self._offset
                 for turn in turns:
                     pairs = zip(self.labels.names, scores[turn], strict=True)
                     answer = {label: float(score) for label, score in pairs if score > -np.inf}
@@ -282,6 +295,7 @@ class _Isolated(System[IsolatedConfig]):
         settings: dict[str, Any] = {
             "dim": self._vectors.dim,
             "neighbours": self._space.neighbours,
+            "neutral_offset": self._offset,
             "files": self._files,
         }
         tensors = {f"network.{name}": tensor for name, tensor in self._network.state_dict().items()}
@@ -308,12 +322,13 @@ class _Isolated(System[IsolatedConfig]):
         self._network.load_state_dict({n[len(prefix) :]: t for n, t in tensors.items() if n.startswith(prefix)})
         self._network.eval()
         self._space = MetricSpace.from_tensors(tensors, settings["neighbours"])
+        self._offset = settings.get("neutral_offset", 0.0)
 
     def report(self) -> Report:
         """Where the word vectors come from, and how the metric space classifies."""
         return Report(
             notes=(self._vectors.note, f"classifies by the {self._space.description}, chosen on validation"),
-            measurements={"neighbours": self._space.neighbours}
+            measurements={"neighbours": self._space.neighbours, "neutral_offset": round(self._offset, 4)}
             | {f"{name}_sha256": digest for name, digest in self._files.items()},
         )
 

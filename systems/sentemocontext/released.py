@@ -20,12 +20,11 @@ cross-entropy on logits; the released one weights it by the labels of the batch 
 (emo_pretraining.py). Utterances beyond the fifteenth have no vector: their embedding is NaN and their answer is "no
 usable answer".
 
-Embeddings are computed on batches of 32 test dialogues in order, the released training's batch size. The released
-loaders give validation and test dialogues one at a time (`eval_bsize` in main.py), so that nothing attends across
-dialogues when the published number is computed; docs/triplet-protocol.md has the scores of both. For an answer, a
-dialogue is put into a batch with 31 training dialogues that are always the same, so that it does not depend on which
-test dialogues are asked beside it. Since the encoder is its seed, a saved model holds the seed and the SHA-256 of the
-weights.
+The released loaders give validation and test dialogues one at a time (`eval_bsize` in main.py), so that nothing attends
+across dialogues when the published number is computed. `eval_batch=32` embeds them as training does, in batches of 32 in
+order; docs/triplet-protocol.md has the scores of both. For an answer in batches, a dialogue is put into one with training
+dialogues that are always the same, so that it does not depend on which test dialogues are asked beside it. Since the
+encoder is its seed, a saved model holds the seed and the SHA-256 of the weights.
 """
 
 from __future__ import annotations
@@ -43,25 +42,29 @@ from erc_bench.contract.system import Prediction, Report, System, SystemInfo
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import SentenceEncoder, pick_device
-from erc_bench.toolkit.training import deterministic_training, load_model, save_model, turns_by_dialogue
+from erc_bench.toolkit.training import (
+    DECISION,
+    Decision,
+    calibrate,
+    deterministic_training,
+    gold_indices,
+    load_model,
+    prediction,
+    save_model,
+    turns_by_dialogue,
+)
+
+from .released_network import HEADS, SENTENCE_DIM, UTTERANCES, WIDTH, new_classifier, new_encoder
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from numpy.typing import NDArray
 
-UTTERANCES = 15
-SENTENCE_DIM = 384
-WIDTH = UTTERANCES * SENTENCE_DIM
-HEADS = 24
-FEED_FORWARD = 2048
 BATCH = 32
 # The released filling is Gaussian with mean 0.00022 and variance 0.0026048 = 1 / 383.9 (`add_sentencebert_random_vectors`
 # in utils.py), measured on sentence embeddings there: as long as one of them, which has length 1.
 FILLING_SCALE = SENTENCE_DIM**-0.5
-# In use in models.py, where 24 stands commented out; it changes no parameter count.
-CLASSIFIER_HEADS = 16
-CLASSIFIER_DROPOUT = 0.3
 CLASSIFIER_EPOCHS = 50
 CLASSIFIER_BATCH = 16
 CLASSIFIER_LEARNING_RATE = 5e-4
@@ -77,23 +80,6 @@ RESAMPLED = {
 RESAMPLED_OTHER = 500
 
 
-def new_encoder() -> torch.nn.TransformerEncoderLayer:
-    """The released encoder layer, 156,357,248 parameters."""
-    import torch
-
-    return torch.nn.TransformerEncoderLayer(WIDTH, HEADS, FEED_FORWARD)
-
-
-def new_classifier(labels: int) -> torch.nn.Sequential:
-    """The released classifier from (batch, 1, 384) to (batch, 1, labels), 2,170,887 parameters for seven labels."""
-    import torch
-
-    layer = torch.nn.TransformerEncoderLayer(
-        SENTENCE_DIM, CLASSIFIER_HEADS, FEED_FORWARD, CLASSIFIER_DROPOUT, batch_first=True
-    )
-    return torch.nn.Sequential(layer, torch.nn.Linear(SENTENCE_DIM, labels))
-
-
 @dataclass(frozen=True)
 class ReleasedConfig:
     """Settings of `sentemocontext-released`."""
@@ -103,6 +89,15 @@ class ReleasedConfig:
         "Label with the classifier, pre-trained only: the cross-entropy steps of the main loop are not repeated; false: "
         "the nearest class mean. Embeddings are the same in both: the released training changes nothing in the encoder",
     )
+    eval_batch: int = option(
+        1,
+        "dialogues that attend to each other when they are embedded: one, as the released loaders of test dialogues give "
+        "them, so that a dialogue attends to itself alone; 32 is the released training's",
+        before=32,
+        at_least=1,
+        at_most=1024,
+    )
+    decision: Decision = option("calibrated", DECISION, before="argmax")
 
 
 class SentEmoContextReleased(System[ReleasedConfig]):
@@ -111,12 +106,14 @@ class SentEmoContextReleased(System[ReleasedConfig]):
     info: ClassVar[SystemInfo] = SystemInfo(
         name="sentemocontext-released",
         summary="Architecture of the code released with SEC, for its published number only: attention runs across the "
-        "dialogues of a batch, 15 utterances a dialogue, an encoder that training does not change",
+        "dialogues of a batch and test dialogues come one at a time, 15 utterances a dialogue, an encoder that training does "
+        "not change",
         reference="Gendron and Guibon (WASSA 2024), released code at commit 0e93e5e, rebuilt from a description",
         context="dialogue",
         licence="Apache-2.0",
     )
     _seed: int
+    _offset: float
     _companions: torch.Tensor
     _prototypes: NDArray[np.float32]
     _classifier: torch.nn.Sequential
@@ -150,8 +147,9 @@ class SentEmoContextReleased(System[ReleasedConfig]):
 
         self._seed = seed
         self._sentences.embed([u.text for dialogue in train for u in dialogue.utterances], progress=progress)
-        drawn = np.random.default_rng(seed).permutation(len(train))[: BATCH - 1]
-        self._companions = torch.stack([self._flat(train[index]) for index in sorted(drawn)])
+        drawn = np.random.default_rng(seed).permutation(len(train))[: self.config.eval_batch - 1]
+        companions = [self._flat(train[index]) for index in sorted(drawn)]
+        self._companions = torch.stack(companions) if companions else torch.zeros(0, WIDTH)
         positions = [label_positions([u.label for u in d.utterances], self.labels.names) for d in train]
         embedded = self.embed(train, progress=progress)
         self._prototypes = class_means(zip(embedded, positions, strict=True), len(self.labels))
@@ -160,6 +158,23 @@ class SentEmoContextReleased(System[ReleasedConfig]):
             if self.config.trained:
                 self._train_classifier(train, generator, progress)
         self._classifier.eval()
+        self._offset = self._calibrated(validation, progress)
+
+    def _calibrated(self, validation: Sequence[Dialogue], progress: Progress) -> float:
+        """The number to add to the neutral score; utterances beyond the fifteenth have no score and no part in it."""
+        import numpy as np
+
+        if self.config.decision == "argmax" or not validation:
+            return 0.0
+        scores = []
+        self._sentences.embed(self._texts(validation), progress=progress)
+        with progress.task("Calibrating on validation", total=len(validation), unit="dialogues") as task:
+            for dialogue in validation:
+                scores.append(self._scores(self._of_utterances(self._alone(dialogue), dialogue)))
+                task.advance()
+        gold, found = gold_indices(validation, self.labels), np.concatenate(scores)
+        used = (gold >= 0) & ~np.isnan(found).any(axis=1)
+        return calibrate(found[used], gold[used], self.labels.neutral_index, self.config.decision)[0]
 
     def _train_classifier(self, train: Sequence[Dialogue], generator: torch.Generator, progress: Progress) -> None:
         """Pre-training on the sentence embeddings of single utterances, classes drawn in fixed numbers."""
@@ -226,10 +241,15 @@ class SentEmoContextReleased(System[ReleasedConfig]):
 
         self._sentences.embed(self._texts(dialogues), progress=progress)
         with progress.task("Encoding batches of dialogues", total=len(dialogues), unit="dialogues") as task:
-            for start in range(0, len(dialogues), BATCH):
-                batch = dialogues[start : start + BATCH]
+            size = BATCH if self.config.eval_batch == 1 else self.config.eval_batch
+            for start in range(0, len(dialogues), size):
+                batch = dialogues[start : start + size]
+                flat_batch = torch.stack([self._flat(d) for d in batch]).to(self._device)
                 with torch.no_grad():
-                    encoded = self._encoder(torch.stack([self._flat(d) for d in batch]).to(self._device))
+                    if self.config.eval_batch == 1:  # many sequences of one dialogue each
+                        encoded = self._encoder(flat_batch.unsqueeze(0))[0]
+                    else:
+                        encoded = self._encoder(flat_batch)
                 for flat, dialogue in zip(encoded, batch, strict=True):
                     yield self._of_utterances(flat, dialogue)
                 task.advance(len(batch))
@@ -254,14 +274,11 @@ class SentEmoContextReleased(System[ReleasedConfig]):
 
         attention = self._encoder.self_attn
         joint = torch.nn.functional.linear(rows, attention.in_proj_weight, attention.in_proj_bias)
-        queries, keys, values = joint.reshape(len(rows), 3, HEADS, -1).permute(1, 2, 0, 3)
+        queries, keys, values = joint.reshape(len(rows), 3, HEADS, WIDTH // HEADS).permute(1, 2, 0, 3)
         return queries, keys, values
 
-    def _beside_companions(self, dialogue: Dialogue) -> torch.Tensor:
-        """What the layer gives for a dialogue in a batch with the companions: its row only, float32 (5760,).
-
-        The companions' keys and values do not depend on the dialogue and are computed once.
-        """
+    def _alone(self, dialogue: Dialogue) -> torch.Tensor:
+        """What the layer gives for a dialogue beside the companions, if any: its row only, float32 (5760,)."""
         import torch
 
         layer = self._encoder
@@ -284,29 +301,44 @@ class SentEmoContextReleased(System[ReleasedConfig]):
         self._sentences.embed(self._texts([by_id[name] for name in asked]), progress=progress)
         with progress.task(f"Predicting with {self.info.name}", total=len(targets), unit="utterances") as task:
             for name, turns in asked.items():
-                vectors = self._of_utterances(self._beside_companions(by_id[name]), by_id[name])
-                answers = self._answers(vectors)
+                scores = self._scores(self._of_utterances(self._alone(by_id[name]), by_id[name]))
                 for turn in turns:
-                    label, scores = answers[turn]
-                    yield Prediction(name, turn, label, scores)
+                    yield self._answer(Target(name, turn), scores[turn])
                     task.advance()
 
-    def _answers(self, vectors: NDArray[np.float32]) -> list[tuple[str | None, dict[str, float] | None]]:
+    def _answer(self, target: Target, row: NDArray[np.float64]) -> Prediction:
+        import numpy as np
+
+        if np.isnan(row).any():
+            return Prediction(*target, None)
+        if self.config.trained:
+            return prediction(target, row, self._offset, self.labels)
+        if self.labels.neutral_index is not None:
+            row[self.labels.neutral_index] += self._offset
+        scores = {name: float(score) for name, score in zip(self.labels.names, row, strict=True) if score > -np.inf}
+        return Prediction(*target, max(scores, key=scores.__getitem__), scores)
+
+    def _scores(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Scores of a dialogue's utterances, (utterances, labels), NaN beyond the fifteenth.
+
+        Those of the classifier are logarithms of its shares, the others minus the distance to a label's mean, minus
+        infinity for a label without any.
+        """
+        import numpy as np
         import torch
 
-        from erc_bench.toolkit.prototypes import nearest_prototypes
+        from erc_bench.toolkit.prototypes import squared_distances
 
+        scores = np.full((len(vectors), len(self.labels)), np.nan)
+        kept = vectors[:UTTERANCES]
         if not self.config.trained:
-            found = nearest_prototypes(vectors, self._prototypes, self.labels.names)
-            return [(label, scores or None) for label, scores in found]
+            distances = np.sqrt(squared_distances(kept, self._prototypes))
+            scores[:UTTERANCES] = np.where(np.isnan(distances), -np.inf, -distances)
+            return scores
         with torch.no_grad():
-            rows = torch.from_numpy(vectors[:UTTERANCES]).to(self._device).unsqueeze(1)
-            shares = self._classifier(rows).squeeze(1).softmax(dim=-1).cpu().tolist()
-        answers: list[tuple[str | None, dict[str, float] | None]] = []
-        for row in shares:
-            scores = dict(zip(self.labels.names, row, strict=True))
-            answers.append((max(scores, key=scores.__getitem__), scores))
-        return answers + [(None, None)] * (len(vectors) - len(answers))
+            rows = torch.from_numpy(kept).to(self._device).unsqueeze(1)
+            scores[:UTTERANCES] = self._classifier(rows).squeeze(1).log_softmax(dim=-1).cpu().numpy()
+        return scores
 
     # Files
 
@@ -321,12 +353,16 @@ class SentEmoContextReleased(System[ReleasedConfig]):
 
         classifier = {f"classifier.{name}": tensor for name, tensor in self._classifier.state_dict().items()}
         prototypes = torch.from_numpy(self._prototypes)
-        settings: dict[str, Any] = {"seed": self._seed, "encoder_sha256": self._weights_sha256()}
+        settings: dict[str, Any] = {
+            "seed": self._seed,
+            "encoder_sha256": self._weights_sha256(),
+            "neutral_offset": self._offset,
+        }
         save_model(folder, {"companions": self._companions, "prototypes": prototypes, **classifier}, settings)
 
     def load(self, folder: Path) -> None:
         tensors, settings = load_model(folder)
-        self._seed = settings["seed"]
+        self._seed, self._offset = settings["seed"], settings.get("neutral_offset", 0.0)
         if self._weights_sha256() != settings["encoder_sha256"]:
             raise SystemFailedError(
                 f"the encoder of {folder} must be what its seed gives, but this version of torch draws other numbers from "
@@ -353,6 +389,7 @@ class SentEmoContextReleased(System[ReleasedConfig]):
             measurements={
                 "encoder_parameters": sum(p.numel() for p in self._encoder.parameters()),
                 "classifier_parameters": sum(p.numel() for p in self._classifier.parameters()),
+                "neutral_offset": round(self._offset, 4),
             },
         )
 

@@ -42,15 +42,31 @@ def blobs(spread: float) -> tuple[Any, Any, Any, Any]:
 
 def test_the_reading_that_is_better_on_validation_is_chosen(sample: Dataset) -> None:
     known, counts, held_out, gold = blobs(0.3)
-    neighbours = MetricSpace.chosen(known, counts, held_out, gold, sample.labels)
+    neighbours, offset = MetricSpace.chosen(known, counts, held_out, gold, sample.labels, "argmax")
+    assert offset == 0
     assert neighbours.neighbours is not None
     assert (neighbours.scores(held_out).argmax(axis=1) == gold.argmax(axis=1)).all()
     apart = known + np.where(counts[:, :1] == 1, 20, 0).astype(np.float32)
-    means = MetricSpace.chosen(
-        apart, counts, held_out + np.where(gold[:, :1] == 1, 20, 0).astype(np.float32), gold, sample.labels
+    means, _ = MetricSpace.chosen(
+        apart, counts, held_out + np.where(gold[:, :1] == 1, 20, 0).astype(np.float32), gold, sample.labels, "argmax"
     )
     assert means.neighbours is None
     assert np.isneginf(means.scores(held_out)[:, 1]).all()
+
+
+def test_the_neutral_offset_counts_every_utterance_of_a_text(sample: Dataset) -> None:
+    points, held_out = np.array([[0.0], [1.0]], np.float32), np.array([[0.4], [0.45]], np.float32)
+    known, gold = np.zeros((2, 7), np.int64), np.zeros((2, 7), np.int64)
+    known[0, 0] = known[1, 4] = 1
+    gold[0, 4] = gold[1, 4] = 1
+    for neutral, called in ((1, [4, 4]), (3, [0, 4])):  # how often the first text is neutral as well
+        gold[0, 0] = neutral
+        space, offset = MetricSpace.chosen(points, known, held_out, gold, sample.labels, "calibrated")
+        scores = space.scores(held_out)
+        assert scores.argmax(axis=1).tolist() == [0, 0]
+        scores[:, 0] += offset
+        assert scores.argmax(axis=1).tolist() == called
+    assert MetricSpace.chosen(points, known, held_out[:0], gold[:0], sample.labels, "calibrated")[1] == 0
 
 
 def test_neighbours_agree_with_scikit_learn(sample: Dataset) -> None:
