@@ -37,6 +37,7 @@ FUNCTIONS = {
         "leaderboard",
         "load_dataset",
         "option",
+        "power",
         "run",
         "score",
         "show",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from erc_bench.inspection.compare import Pair
+    from erc_bench.inspection.power import Plan
     from erc_bench.inspection.show import Showing
     from erc_bench.inspection.verify import Difference
 
@@ -150,6 +151,47 @@ def compare(
     data = load_dataset(first.group.record.dataset, data_dir=data_dir)
     chosen = protocol or default_protocol(first, second)
     return compare_sides(first, second, data, protocol=chosen, subset=subset, metric=metric, by=by)
+
+
+def power(
+    effect: float,
+    a: Folder | None = None,
+    b: Folder | None = None,
+    *,
+    metric: str | None = None,
+    protocol: str = "utterance",
+    subset: str = "all",
+    dataset: str | None = None,
+    results_dir: Folder = RESULTS,
+    data_dir: Folder | None = None,
+) -> Plan:
+    """How many dialogues and seeds it takes to show that two rows differ by an effect, from the variances of earlier runs.
+
+    Parameters
+    ----------
+    effect
+        A difference in the unit of the metric: 1.5 points of micro F1.
+    a, b
+        Two rows, titled as on the board. Without `b`, row A against every other that is no floor; without both, the best row.
+    metric
+        Default the one that ranks the dataset.
+    dataset
+        Needed where there are runs on several.
+
+    Raises
+    ------
+    UnknownNameError
+        No such row, metric, protocol or subset.
+    UsageError
+        An effect that is not above 0, or fewer than two rows.
+    DataMissingError
+        No complete run.
+    """
+    from erc_bench.inspection.power import dataset_of, plan
+
+    names = [str(name) for name in (a, b) if name is not None]
+    data = load_dataset(dataset_of(Path(results_dir), names, dataset), data_dir=data_dir)
+    return plan(data, Path(results_dir), effect, names=names, protocol=protocol, subset=subset, metric=metric)
 
 
 def show(

@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "run:run",
     "leaderboard": "leaderboard:leaderboard",
     "compare": "compare:compare",
+    "power": "power:power",
     "show": "show:show",
     "score": "score:score",
     "verify": "verify:verify",

@@ -93,14 +93,18 @@ class Measured:
         return influences(self.leave_one_out.mean(axis=1))
 
     @cached_property
+    def within_seeds(self) -> float:
+        """Variance of one seed from errors on dialogues that the others do not share; 0 with one seed."""
+        seeds = len(self.by_seed)
+        apart = self.leave_one_out - self.leave_one_out.mean(axis=1, keepdims=True)
+        return float((influences(apart) ** 2).sum()) / (seeds - 1) if seeds > 1 else 0.0
+
+    @cached_property
     def between_seeds(self) -> float:
         """Variance of one seed beyond what errors on different dialogues explain; 0 with one seed."""
-        seeds = len(self.by_seed)
-        if seeds == 1:
+        if len(self.by_seed) == 1:
             return 0.0
-        apart = self.leave_one_out - self.leave_one_out.mean(axis=1, keepdims=True)
-        explained = float((influences(apart) ** 2).sum()) / (seeds - 1)
-        return max(0.0, float(self.by_seed.var(ddof=1)) - explained)
+        return max(0.0, float(self.by_seed.var(ddof=1)) - self.within_seeds)
 
     @property
     def seed_terms(self) -> tuple[tuple[float, float], ...]:
