@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -57,6 +58,16 @@ def _say(line: str) -> None:
     """Print to stderr; a run does not end because nobody reads any more how far it is."""
     with contextlib.suppress(OSError, ValueError):  # ValueError: the stream was closed
         print(shown(line), file=sys.stderr, flush=True)
+
+
+class PrintedBySystem(io.TextIOBase):
+    """Standard output as a system sees it: what it prints is for the person who watches, as text."""
+
+    def write(self, text: str) -> int:
+        """Show a text on standard error."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(shown(text))
+        return len(text)
 
 
 class _LineTask:

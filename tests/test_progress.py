@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 
 import pytest
 
-from erc_bench.progress import BarProgress, LineProgress
+from erc_bench.progress import BarProgress, LineProgress, PrintedBySystem
 
 
 class Terminal(io.StringIO):
@@ -45,3 +46,9 @@ def test_lines_that_nobody_reads_stop_nothing(monkeypatch: pytest.MonkeyPatch) -
     with progress.task("Counting", total=1) as task:
         task.advance()
     progress.note("nobody reads this")
+
+
+def test_what_a_system_prints_is_shown_as_text_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.redirect_stdout(PrintedBySystem()):
+        print("\x1b[2Jhere")  # noqa: T201
+    assert capsys.readouterr() == ("", "\\u001b[2Jhere\n")

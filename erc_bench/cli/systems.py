@@ -28,11 +28,16 @@ def list_systems(as_json: bool) -> None:
     from rich.table import Table
 
     from erc_bench.contract.registry import system_class, system_names, system_origin
+    from erc_bench.errors import SystemFailedError
 
     rows = []
     for name in system_names():
-        info = system_class(name).info
-        rows.append({"name": name, "summary": info.summary, "context": info.context, "from": system_origin(name)})
+        try:
+            info = system_class(name).info
+            said = {"summary": info.summary, "context": info.context}
+        except SystemFailedError as error:  # a package that is broken hides no other
+            said = {"summary": f"cannot be used: {error}", "context": ""}
+        rows.append({"name": name, **said, "from": system_origin(name)})
     if as_json:
         say(json.dumps(rows, indent=2))
         return

@@ -9,10 +9,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from erc_bench.contract.system import System
+from erc_bench.contract.system import System, SystemInfo
 from erc_bench.errors import SystemFailedError, UnknownNameError
 
 GROUP = "erc_bench.systems"
+DISTRIBUTION = "erc-bench"
 
 
 @cache
@@ -36,6 +37,14 @@ def system_origin(name: str) -> str:
     return origin_of(_find(name))
 
 
+def is_foreign(system: type[System[Any]]) -> bool:
+    """Whether a class is what another distribution than this one registered as a system."""
+    point = registered(GROUP).get(system.info.name)
+    if point is None or point.dist is None or point.dist.name == DISTRIBUTION:
+        return False
+    return point.load() is system
+
+
 def _find(name: str) -> EntryPoint:
     points = registered(GROUP)
     if name not in points:
@@ -56,15 +65,17 @@ def system_class(name: str) -> type[System[Any]]:
     point = _find(name)
     try:
         loaded = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise SystemFailedError(
             f"the system {name} of {system_origin(name)} cannot be imported from {point.value}: "
             f"{type(error).__name__}: {error}. Reinstall that package or report it to its authors."
         ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, System)):
         raise SystemFailedError(f"{point.value} must be a subclass of erc_bench.System, got {loaded!r}.")
-    if loaded.info.name != name:
+    info = getattr(loaded, "info", None)
+    if not isinstance(info, SystemInfo) or info.name != name:
+        got = repr(info.name) if isinstance(info, SystemInfo) else repr(info)
         raise SystemFailedError(
-            f"the system registered as {name!r} must carry the same info.name, got {loaded.info.name!r} in {point.value}."
+            f"the system registered as {name!r} must carry the same info.name, got {got} in {point.value}."
         )
     return loaded

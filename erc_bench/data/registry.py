@@ -110,7 +110,7 @@ def _candidates(name: str, data_dir: Path | None) -> Iterator[Path]:
 def _registered_spec(name: str, point: EntryPoint) -> DatasetSpec:
     try:
         spec = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(
             f"the dataset {name} of {origin_of(point)} cannot be imported from {point.value}: "
             f"{type(error).__name__}: {error}. Reinstall that package or report it to its authors."

@@ -36,7 +36,7 @@ def protocols() -> Mapping[str, Protocol]:
         where = f"{point.value} of {origin_of(point)}"
         try:
             loaded = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DataError(
                 f"the protocol {name} cannot be imported from {where}: {type(error).__name__}: {error}. Reinstall that "
                 "package or report it to its authors."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from erc_bench.contract.domain import Target, targets_of
+from erc_bench.contract.domain import Dialogue, Target, targets_of
 from erc_bench.contract.system import Prediction, Report, System
 from erc_bench.data.overlap import seen_elsewhere
 from erc_bench.errors import SystemFailedError
@@ -26,6 +27,7 @@ from erc_bench.records.seen import write_seen
 from erc_bench.running.context_check import check_context
 from erc_bench.running.folder import UNFINISHED_MODEL
 from erc_bench.running.request import RunRequest, now
+from erc_bench.shown import on_one_line
 from erc_bench.toolkit.threads import fixed_threads
 
 FIT_FILE = "fit.json"
@@ -39,12 +41,14 @@ class Execution:
         self.request, self.folder, self.record, self.progress = request, folder, record, progress
         self.test = tuple(dialogue.without_labels() for dialogue in request.dataset.test)
         self.targets = targets_of(self.test, request.targets)
+        self._process = os.getpid()
         self.runtime = replace(request.runtime, seed=request.seed, run_dir=folder)
 
     def run(self) -> RunRecord:
         """Make what is not there yet, and return the record of the complete run."""
         threads = self.request.build().resources.cpus
         self.record.hardware["threads"] = threads
+        self._empty = self.record.model_copy(deep=True)
         # What answers at random gains nothing from fixed threads, and what it starts (a server) would inherit them.
         with fixed_threads(threads) if self.request.system.info.deterministic else nullcontext():
             return self._run()
@@ -60,6 +64,7 @@ class Execution:
                 system.load(self.folder / MODEL_FOLDER)
             self.record.context = system.context
             self.record.context_check = check_context(system, self.test, progress=self.progress)
+            end_copies(self._process)
             predictions = self._predict(system)
             if system.embeds:
                 self._embed(system)
@@ -71,9 +76,28 @@ class Execution:
             system.close()
         if system.info.deterministic:
             self.record.utterances_per_second = self._probe_speed()
-        self.record.notes = list(report.notes)
-        self.record.measurements = dict(report.measurements)
+        self._report(report)
         return self._finish(predictions)
+
+    def _report(self, report: Report) -> None:
+        """Enter what the system says of the run, if a record can hold it."""
+        said = {
+            "notes": [*report.notes],
+            "measurements": {**report.measurements},
+            "parameters": self.record.parameters,
+            "context": self.record.context,
+            "usage": self.record.usage,
+        }
+        try:
+            checked = RunRecord.model_validate(self.record.model_dump(warnings=False) | said, strict=True)
+            json.dumps(checked.model_dump(mode="json"))
+        except (ValueError, TypeError, RecursionError) as error:
+            for name in said:
+                setattr(self.record, name, getattr(self._empty, name))
+            raise SystemFailedError(
+                f"what the system {self.record.system} says of its run must fit a run record, got {on_one_line(error, 300)}."
+            ) from None
+        self.record.notes, self.record.measurements = checked.notes, checked.measurements
 
     def _fit(self, system: System[Any]) -> None:
         model = self.folder / MODEL_FOLDER
@@ -82,7 +106,7 @@ class Execution:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
             started = time.perf_counter()
-            train, validation = self.request.training()
+            train, validation = map(_copied, self.request.training())
             system.fit(train, validation, seed=self.request.seed, progress=self.progress)
             seconds = round(time.perf_counter() - started, 3)
             system.save(unfinished)
@@ -106,7 +130,7 @@ class Execution:
             started = time.perf_counter()
             wanted = {target.dialogue for target in remaining}
             dialogues = [dialogue for dialogue in self.test if dialogue.id in wanted]
-            answers = system.predict(dialogues, remaining, progress=self.progress)
+            answers = system.predict(dialogues, [*remaining], progress=self.progress)
             found |= self._append(answers, remaining)
             seconds = time.perf_counter() - started
             self.record.timings["predict"] = round(seconds, 3)
@@ -129,6 +153,7 @@ class Execution:
         found: dict[Target, Prediction] = {}
         with (self.folder / PREDICTIONS_FILE).open("ab") as file:
             for prediction in answers:
+                end_copies(self._process)
                 self._check(prediction, open_targets)
                 open_targets.remove(prediction.target)
                 found[prediction.target] = prediction
@@ -142,16 +167,21 @@ class Execution:
         return found
 
     def _check(self, prediction: Prediction, open_targets: set[Target]) -> None:
+        if not isinstance(prediction, Prediction):
+            raise SystemFailedError(
+                f"the system {self.record.system} must yield a Prediction for each target, got "
+                f"{on_one_line(repr(prediction), 80)}."
+            )
         if prediction.target not in open_targets:
             raise SystemFailedError(
-                f"the system {self.record.system} must answer each target it was asked once, got {prediction.target} "
-                "that was not asked or already answered."
+                f"the system {self.record.system} must answer each target it was asked once, got "
+                f"{on_one_line(prediction.target, 80)} that was not asked or already answered."
             )
         labels = self.request.labels.names
         if prediction.label is not None and prediction.label not in labels:
             raise SystemFailedError(
-                f"a predicted label must be one of {', '.join(labels)} or None, got {prediction.label!r} from "
-                f"{self.record.system} for {prediction.target}."
+                f"a predicted label must be one of {', '.join(labels)} or None, got "
+                f"{on_one_line(repr(prediction.label), 80)} from {self.record.system} for {prediction.target}."
             )
 
     def _embed(self, system: System[Any]) -> None:
@@ -201,6 +231,7 @@ class Execution:
     def _finish(self, predictions: list[Prediction]) -> RunRecord:
         from erc_bench.protocols.headline import headline_scores
 
+        end_copies(self._process)
         path = self.folder / PREDICTIONS_FILE
         write_atomically(path, predictions_bytes(predictions))
         record = self.record
@@ -213,6 +244,17 @@ class Execution:
         record.status, record.error, record.finished = "complete", None, now()
         write_record(self.folder, record)
         return record
+
+
+def end_copies(process: int) -> None:
+    """End this process if it is not the one of that number: a copy that a system forked has no part in the run."""
+    if os.getpid() != process:
+        os._exit(1)
+
+
+def _copied(dialogues: Iterable[Dialogue]) -> tuple[Dialogue, ...]:
+    """The same dialogues as objects of their own: a system that changes what it is given changes no other run."""
+    return tuple(replace(d, utterances=tuple(replace(u) for u in d.utterances)) for d in dialogues)
 
 
 def total_usage(predictions: Iterable[Prediction]) -> dict[str, float]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from erc_bench.contract.registry import is_foreign
 from erc_bench.errors import ErcBenchError, UsageError
 from erc_bench.progress import Progress
 from erc_bench.running.parcels import Failure, Result, resources_of
@@ -30,7 +32,8 @@ class Local:
     """The machine of this process.
 
     `jobs` are cores to use: as many runs go side by side, in processes of their own, as ask for that many together. With
-    1 they go one after the other in this process. "auto": all, if the memory suffices.
+    1 they go one after the other: those of systems that other packages register in a process beside this one, the others
+    in this one. "auto": all, if the memory suffices.
     """
 
     jobs: Jobs = 1
@@ -43,11 +46,17 @@ class Local:
 
             yield from make_in_processes(requests, progress, jobs=jobs)
             return
-        for request in requests:
-            try:
-                yield request, execute(request, progress)
-            except ErcBenchError as error:
-                yield request, Failure(request, error)
+        for foreign, group in itertools.groupby(requests, lambda request: is_foreign(request.system)):
+            if foreign:  # whatever it does to its process, it does to no other run
+                from erc_bench.running.processes import make_in_processes
+
+                yield from make_in_processes(list(group), progress, jobs=1)
+                continue
+            for request in group:
+                try:
+                    yield request, execute(request, progress)
+                except ErcBenchError as error:
+                    yield request, Failure(request, error)
 
 
 @dataclass(frozen=True, slots=True)

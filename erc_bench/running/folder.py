@@ -9,6 +9,7 @@ from pathlib import Path
 
 import filelock
 
+from erc_bench.errors import StorageError
 from erc_bench.progress import Progress
 from erc_bench.records.record import MODEL_FOLDER
 
@@ -18,10 +19,11 @@ TEMPORARY = (".*.tmp", ".*.npz", ".lock")  # what a process that was killed whil
 
 
 @contextmanager
-def exclusive(folder: Path, progress: Progress) -> Iterator[None]:
+def exclusive(folder: Path, progress: Progress, *, patient: bool = True) -> Iterator[None]:
     """Hold a run's folder; where another process holds it, say so and wait until it is done or dead.
 
-    Inside, what a killed process left half replaced is whole again, and its temporary files are gone.
+    One that is not patient raises `StorageError` instead. Inside, what a killed process left half replaced is whole again,
+    and its temporary files are gone.
     """
     path = folder.with_name(f".{folder.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,6 +31,8 @@ def exclusive(folder: Path, progress: Progress) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
+        if not patient:
+            raise StorageError(f"{folder} must be free, got another process that is making the run there.") from None
         progress.note(f"Waiting for another process that is making the run in {folder}")
         lock.acquire()
     try:

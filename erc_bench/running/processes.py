@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pickle import UnpicklingError
 from types import FrameType
 from typing import Never
 
@@ -26,6 +27,7 @@ from erc_bench.progress import Progress
 from erc_bench.running.parcels import Failure, Parcel, Result, SentError, datasets_of, made, resources_of
 from erc_bench.running.relay import Message, Playback, RelayProgress
 from erc_bench.running.request import RunOutcome, RunRequest
+from erc_bench.running.runner import give_up
 
 ATTEMPTS = 2
 SECONDS_TO_STOP = 15.0
@@ -87,8 +89,9 @@ class _Pool:
                 yield from self._listen(worker, waiting)
 
     def _heard(self) -> list[_Worker]:
-        ready = wait([worker.connection for worker in self.busy])
-        return [worker for worker in self.busy if worker.connection in ready]
+        # A process that a system forked may hold the connection open when its worker is gone: the sentinel tells then.
+        ready = wait([end for worker in self.busy for end in (worker.connection, worker.process.sentinel)])
+        return [worker for worker in self.busy if {worker.connection, worker.process.sentinel}.intersection(ready)]
 
     def _hand_out(self, index: int, cores: int) -> None:
         worker = self.idle.pop() if self.idle else self._start()
@@ -116,8 +119,10 @@ class _Pool:
         request = self.requests[worker.index]
         assert worker.playback is not None
         try:
+            if not worker.process.is_alive() and not worker.connection.poll():
+                raise EOFError
             received = worker.connection.recv()
-        except (EOFError, OSError):
+        except (EOFError, OSError, UnpicklingError):
             self.busy.remove(worker)
             worker.playback.close()
             yield from self._lost(worker, request, waiting)
@@ -139,16 +144,13 @@ class _Pool:
             self.progress.note(f"[{request.title}] {how}: the run is made again where it stopped")
             waiting.appendleft(worker.index)
             return
-        yield (
-            request,
-            Failure(
-                request,
-                SystemFailedError(
-                    f"{request.title} failed {ATTEMPTS} times: {how} (-9: killed, as the system does when memory runs out). "
-                    "What it had finished is kept; the same command resumes there, with fewer --jobs if memory was short."
-                ),
-            ),
+        why = f"{how}, {ATTEMPTS} times (-9: killed, as an operating system does when memory runs out)"
+        give_up(request, why, self.progress)
+        error = SystemFailedError(
+            f"the system {request.system.info.name} must leave its process alone, got this: {why}. What it had finished is "
+            "kept; the same command resumes there, with fewer --jobs if memory was short."
         )
+        yield request, Failure(request, error)
 
     def stop(self) -> None:
         """Ask all workers to stop, and end what does not."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -68,7 +69,11 @@ class RelayProgress:
     """Sends what happens instead of showing it, each task at most four times a second."""
 
     def __init__(self, send: Callable[[Message], None]) -> None:
-        self._send, self._numbers = send, itertools.count()
+        self._deliver, self._numbers, self._process = send, itertools.count(), os.getpid()
+
+    def _send(self, message: Message) -> None:
+        if os.getpid() == self._process:  # not what a copy of this process says that a system forked
+            self._deliver(message)
 
     @contextmanager
     def task(self, description: str, total: float | None = None, unit: str = "") -> Iterator[Task]:

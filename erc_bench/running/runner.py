@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import traceback
 from pathlib import Path
 
 from erc_bench.contract.config import private_texts
 from erc_bench.errors import DataError, ErcBenchError, SystemFailedError, UsageError
 from erc_bench.files import REFUSALS, storage_error, utf8
-from erc_bench.progress import Progress
+from erc_bench.progress import PrintedBySystem, Progress
 from erc_bench.records.record import RUN_FILE, Run, RunRecord, read_record, run_folder, write_record
-from erc_bench.running.execution import Execution
+from erc_bench.running.execution import Execution, end_copies
 from erc_bench.running.folder import ERROR_FILE, empty, exclusive, remake_folder, swap_in
 from erc_bench.running.request import RunOutcome, RunRequest, check_transfer, check_withheld, new_record
-from erc_bench.shown import masked
+from erc_bench.shown import masked, on_one_line
 
 __all__ = ["RunOutcome", "RunRequest", "execute"]
 
@@ -30,7 +32,7 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
     """
     check_withheld(request)
     check_transfer(request)
-    record = new_record(request)
+    record = _first_record(request)
     folder = run_folder(request.results, record)
     with exclusive(folder, progress):
         earlier = _earlier(folder, record, overwrite=request.overwrite)
@@ -46,6 +48,31 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
         if complete:
             swap_in(folder)
     return RunOutcome(Run(folder, record), already_complete=False)
+
+
+def give_up(request: RunRequest, why: str, progress: Progress) -> None:
+    """Let the record of a run whose process died say so, and remove what that process left half written."""
+    folder = run_folder(request.results, _first_record(request))
+    for place in (remake_folder(folder), folder):
+        if not (place / RUN_FILE).is_file():
+            continue
+        with contextlib.suppress(DataError), exclusive(folder, progress, patient=False):
+            record = read_record(place)
+            if record.status == "running":
+                record.status, record.error = "failed", why
+                write_record(place, record)
+        return
+
+
+def _first_record(request: RunRequest) -> RunRecord:
+    """The record of a run that starts now; what a system says of itself may be anything."""
+    try:
+        return new_record(request)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SystemFailedError(
+            f"what the system {request.system.info.name} says of itself must fit a run record, got "
+            f"{on_one_line(error, 300)}. Report it to its authors."
+        ) from error
 
 
 def _earlier(folder: Path, record: RunRecord, *, overwrite: bool) -> RunRecord | None:
@@ -104,9 +131,15 @@ def _continue_or_begin(place: Path, record: RunRecord, progress: Progress) -> No
 
 def _run(request: RunRequest, place: Path, record: RunRecord, progress: Progress) -> None:
     progress.note(f"Running {record.title} on {record.dataset}, seed {record.seed}")
+    home = os.getpid()
     try:
-        Execution(request, place, record, progress).run()
-    except (Exception, SystemExit) as error:
+        with contextlib.redirect_stdout(PrintedBySystem()):
+            Execution(request, place, record, progress).run()
+    except KeyboardInterrupt:
+        write_record(place, record)
+        raise
+    except BaseException as error:
+        end_copies(home)
         secrets = private_texts(request.config)
         record.status, record.error = "failed", masked(f"{type(error).__name__}: {error}", secrets)
         write_record(place, record)
@@ -116,9 +149,7 @@ def _run(request: RunRequest, place: Path, record: RunRecord, progress: Progress
         if isinstance(error, OSError) and error.errno in REFUSALS:
             raise storage_error(error) from error
         raise SystemFailedError(
-            f"the system {record.system} failed with {record.error}. Where, says {place / ERROR_FILE}. What it had finished "
+            f"the system {record.system} failed with {on_one_line(record.error, 500)}. Where, "
+            f"says {place / ERROR_FILE}. What it had finished "
             "is kept; the same command resumes there."
         ) from error
-    except BaseException:
-        write_record(place, record)
-        raise

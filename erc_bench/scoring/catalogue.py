@@ -82,7 +82,7 @@ def _of_packages() -> Iterator[Metric]:
         where = f"{point.value} of {origin_of(point)}"
         try:
             metric = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise DataError(
                 f"the metric {name} cannot be imported from {where}: {type(error).__name__}: {error}. Reinstall that "
                 "package or report it to its authors."

@@ -112,7 +112,7 @@ def test_a_process_that_dies_costs_its_own_run_only(sample: Dataset, tmp_path: P
     assert isinstance(found[0], RunOutcome)
     assert isinstance(found[1], RunOutcome), "it died once and was made again"
     assert isinstance(found[2], Failure)
-    assert "failed 2 times: its process ended with status -9" in str(found[2].error)
+    assert "got this: its process ended with status -9, 2 times" in str(found[2].error)
     assert isinstance(found[3], Failure)
     assert str(found[3].error) == "an unlucky seed"
     assert sum("made again where it stopped" in note for note in progress.notes) == 2
