@@ -15,8 +15,8 @@ from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import (
     BatchInvariantEncoder,
-    EncoderConfig,
     SentenceEncoder,
+    SentenceEncoderConfig,
     check_trained_with,
     load_encoder,
     pick_device,
@@ -50,7 +50,7 @@ BATCHES_A_BUCKET = 20
 
 
 @dataclass(frozen=True)
-class MinilmClassifierConfig(EncoderConfig):
+class MinilmClassifierConfig(SentenceEncoderConfig):
     """Settings of `minilm-classifier`."""
 
     fine_tune: bool = option(False, "train the encoder too, after the head; otherwise it stays frozen")
@@ -99,7 +99,7 @@ class MinilmClassifier(System[MinilmClassifierConfig]):
 
     @cached_property
     def _encoder(self) -> SentenceEncoder:
-        return SentenceEncoder(self.config.encoder, self.runtime)
+        return SentenceEncoder(self.config.encoder, self.runtime, self.config.precision)
 
     @cached_property
     def _device(self) -> str:

@@ -16,7 +16,7 @@ from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Prediction, Report, System, SystemInfo
 from erc_bench.progress import Progress
-from erc_bench.toolkit.encoders import EncoderConfig, SentenceEncoder, check_trained_with
+from erc_bench.toolkit.encoders import SentenceEncoder, SentenceEncoderConfig, check_trained_with
 from erc_bench.toolkit.training import DECISION, Decision, load_model, save_model
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RawEncoderConfig(EncoderConfig):
+class RawEncoderConfig(SentenceEncoderConfig):
     """Settings of `raw-encoder`."""
 
     decision: Decision = option("calibrated", DECISION, before="argmax")
@@ -48,7 +48,7 @@ class RawEncoder(System[RawEncoderConfig]):
 
     @cached_property
     def _encoder(self) -> SentenceEncoder:
-        return SentenceEncoder(self.config.encoder, self.runtime)
+        return SentenceEncoder(self.config.encoder, self.runtime, self.config.precision)
 
     @property
     def parameters(self) -> int:

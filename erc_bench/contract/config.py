@@ -31,6 +31,8 @@ def option(
 ) -> Any:
     """A field of a system's config.
 
+    A default that is a function gives a value that depends on the machine; configs and records hold the value.
+
     A number says which values make sense: `above` or `at_least` this, `below` or `at_most` that. Nothing else is
     accepted; nan and infinity never are.
 
@@ -46,7 +48,8 @@ def option(
     The digest takes the setting's place in the identity, the file's own name its place in records.
     """
     return dataclasses.field(
-        default=default,
+        default=dataclasses.MISSING if callable(default) else default,
+        default_factory=default if callable(default) else dataclasses.MISSING,
         metadata={
             "description": description,
             "identity": identity and not private,
@@ -118,9 +121,13 @@ def describe(config_class: type[Any]) -> list[FieldInfo]:
     """The settings of a config class, in order."""
     hints = typing.get_type_hints(config_class)
     return [
-        FieldInfo(f.name, _type_name(hints[f.name]), f.default, f.metadata.get("description", ""), _limits(f))
+        FieldInfo(f.name, _type_name(hints[f.name]), _default(f), f.metadata.get("description", ""), _limits(f))
         for f in dataclasses.fields(config_class)
     ]
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _limits(field: dataclasses.Field[Any]) -> Limits:
@@ -237,7 +244,7 @@ def private_texts(config: Any) -> list[str]:
 def changed_settings(config: Any) -> dict[str, Any]:
     """The identity settings that differ from their defaults, as a run record keeps them."""
     values = recorded(config)
-    defaults = {f.name: f.default for f in dataclasses.fields(config)}
+    defaults = {f.name: _default(f) for f in dataclasses.fields(config)}
     return {name: values[name] for name in _identity_fields(config) if getattr(config, name) != defaults[name]}
 
 

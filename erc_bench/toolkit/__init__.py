@@ -4,6 +4,7 @@ __all__ = [
     "embedding_cache",
     "encoder_sources",
     "encoders",
+    "precision",
     "prompts",
     "prototypes",
     "serving",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from erc_bench.contract.config import option
 from erc_bench.contract.system import Runtime
 from erc_bench.progress import SilentProgress
 from erc_bench.toolkit.embedding_cache import EmbeddingCache
@@ -22,6 +25,7 @@ from erc_bench.toolkit.encoder_sources import (
     encoder_option,
     resolve_encoder,
 )
+from erc_bench.toolkit.precision import Precision, in_bf16, native_precision
 from erc_bench.toolkit.threads import available_threads
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ __all__ = [
     "EncoderSource",
     "KnownEncoder",
     "SentenceEncoder",
+    "SentenceEncoderConfig",
     "check_trained_with",
     "encode",
     "encoder_digests",
@@ -51,8 +56,20 @@ __all__ = [
 
 BATCH_SIZE = 32
 FILLED_BATCH_SIZE = 8
+TOKENS_A_BATCH = 768  # in bfloat16: enough that weights are read seldom, few enough that a core's cache holds the rest
 TEXTS_A_SHARD = 512
 PROBE_TEXT = "How are you today, and what would you like to do when all of this is over and we can go home?"
+
+
+@dataclass(frozen=True)
+class SentenceEncoderConfig(EncoderConfig):
+    """Settings of a system on frozen sentence embeddings."""
+
+    precision: Precision = option(
+        native_precision,
+        "arithmetic of the sentence embeddings; bf16 unless this machine would have to emulate it",
+        before="float32",
+    )
 
 
 def pick_device(wanted: str) -> str:
@@ -64,8 +81,8 @@ def pick_device(wanted: str) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def load_encoder(source: EncoderSource, device: str) -> SentenceTransformer:
-    """The encoder as a module in evaluation mode, float32, without reaching for the network."""
+def load_encoder(source: EncoderSource, device: str, precision: Precision = "float32") -> SentenceTransformer:
+    """The encoder as a module in evaluation mode, without reaching for the network. In bf16 it takes no padding."""
     import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -79,7 +96,7 @@ def load_encoder(source: EncoderSource, device: str) -> SentenceTransformer:
     finally:
         if bars:
             logging.enable_progress_bar()
-    return model.eval()
+    return in_bf16(model.eval()) if precision == "bf16" else model.eval()
 
 
 def tokenize(model: SentenceTransformer, texts: Sequence[str], max_length: int | None = None) -> list[list[int]]:
@@ -104,28 +121,43 @@ def encode(model: SentenceTransformer, batch: list[list[int]]) -> NDArray[np.flo
         return np.asarray(vectors.float().cpu().numpy(), np.float32)
 
 
-def _same_length_batches(ids: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+def _same_length_batches(ids: Sequence[Sequence[int]], largest: Callable[[int], int]) -> list[list[int]]:
+    """Positions by batch; `largest` says how many texts of a number of tokens one may hold."""
     by_length: dict[int, list[int]] = {}
     for index, tokens in enumerate(ids):
         by_length.setdefault(len(tokens), []).append(index)
-    return [group[i : i + size] for _, group in sorted(by_length.items()) for i in range(0, len(group), size)]
+    return [
+        group[start : start + largest(length)]
+        for length, group in sorted(by_length.items())
+        for start in range(0, len(group), largest(length))
+    ]
 
 
 class BatchInvariantEncoder:
     """Computes sentence embeddings whose bits do not depend on what else is computed with them or beside them.
 
-    A batch holds texts of one length (no padding). On the CPU one thread computes a batch, several batches at a time, and
-    a probe decides how batches are made: of any size, where the size of a batch does not matter; else filled up to one
-    size, where the place in a batch does not matter; else one text each. On other devices batches are filled up.
+    A batch holds texts of one length (no padding), and texts of the same tokens are computed once. On the CPU one thread
+    computes a batch, several batches at a time, and a probe decides how batches are made: of any size, where the size of
+    a batch does not matter; else filled up to one size, where the place in a batch does not matter; else one text each.
+    On other devices batches are filled up.
 
     Parameters
     ----------
     max_length
         Tokens at which texts are cut; None: where the encoder ends.
+    tokens_a_batch
+        Where batches may have any size, how many tokens they hold at most; None: as many texts, whatever their length.
     """
 
-    def __init__(self, model: SentenceTransformer, device: str, *, max_length: int | None = None) -> None:
-        self.model, self.device, self.max_length = model, device, max_length
+    def __init__(
+        self,
+        model: SentenceTransformer,
+        device: str,
+        *,
+        max_length: int | None = None,
+        tokens_a_batch: int | None = None,
+    ) -> None:
+        self.model, self.device, self.max_length, self.tokens_a_batch = model, device, max_length, tokens_a_batch
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Sentence embeddings, float32 (texts, dim), of one text or more."""
@@ -137,13 +169,22 @@ class BatchInvariantEncoder:
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """Positions of texts and their embeddings, float32 (positions, dim), as they are computed; each text once."""
-        ids = tokenize(self.model, texts, self.max_length)
+        import numpy as np
+
+        where: dict[tuple[int, ...], list[int]] = {}
+        for position, tokens in enumerate(tokenize(self.model, texts, self.max_length)):
+            where.setdefault(tuple(tokens), []).append(position)
+        ids, positions = [list(tokens) for tokens in where], list(where.values())
         size, filled = self.batching
-        batches = _same_length_batches(ids, size)
+        batches = _same_length_batches(ids, self._any_size if not filled and size > 1 else lambda _: size)
         rows = [[ids[i] for i in batch] for batch in batches]
         computed = self._forward([_filled(batch, size) for batch in rows] if filled else rows)
         for batch, vectors in zip(batches, computed, strict=True):
-            yield batch, vectors[: len(batch)]
+            counts = [len(positions[i]) for i in batch]
+            yield [p for i in batch for p in positions[i]], np.repeat(vectors[: len(batch)], counts, axis=0)
+
+    def _any_size(self, length: int) -> int:
+        return BATCH_SIZE if self.tokens_a_batch is None else max(1, self.tokens_a_batch // length)
 
     def _forward(self, batches: Sequence[list[list[int]]]) -> Iterator[NDArray[np.float32]]:
         import torch
@@ -165,7 +206,8 @@ class BatchInvariantEncoder:
         if self.device != "cpu":
             return BATCH_SIZE, True
         ids = tokenize(self.model, [PROBE_TEXT])[0]
-        probes = [[[*ids[shift:], *ids[:shift]][:length] for shift in range(len(ids))] for length in (4, len(ids))]
+        rotated = [[*ids[shift:], *ids[:shift]] * 3 for shift in range(len(ids))]
+        probes = [[tokens[:length] for tokens in rotated] for length in (4, len(ids), 3 * len(ids))]
         if all(self._size_does_not_matter(rows) for rows in probes):
             return BATCH_SIZE, False
         if all(self._place_does_not_matter(rows[:FILLED_BATCH_SIZE]) for rows in probes):
@@ -173,9 +215,11 @@ class BatchInvariantEncoder:
         return 1, False
 
     def _size_does_not_matter(self, rows: list[list[int]]) -> bool:
-        few, many, *alone = self._forward([rows[:3], rows, *([row] for row in rows)])
+        largest = list(islice(cycle(rows), self._any_size(len(rows[0]))))
+        few, most, many, *alone = self._forward([rows[:3], largest, rows, *([row] for row in rows)])
         same = all((vector[0] == many[i]).all() for i, vector in enumerate(alone))
-        return same and bool((few == many[:3]).all())
+        shared = min(len(largest), len(rows))
+        return same and bool((few == many[:3]).all() and (most[:shared] == many[:shared]).all())
 
     def _place_does_not_matter(self, rows: list[list[int]]) -> bool:
         forward, backward, *filled = self._forward([rows, rows[::-1], *(_filled([row], len(rows)) for row in rows)])
@@ -188,7 +232,7 @@ def _filled(batch: list[list[int]], size: int) -> list[list[int]]:
 
 
 class SentenceEncoder:
-    """A frozen sentence encoder with its cache: float32 vectors, computed once a text.
+    """A frozen sentence encoder with its cache: float32 vectors, computed once a text (in bfloat16 where asked).
 
     The vector of a text has the same bits however the cache was filled (see `BatchInvariantEncoder`), so a run that was
     killed and resumed sees the same vectors as an unbroken one.
@@ -199,10 +243,12 @@ class SentenceEncoder:
         As for `resolve_encoder`. Weights are looked for at first use.
     runtime
         Device, whether the network may be used, and `cache_dir`: vectors are kept in its folder `embeddings`.
+    precision
+        Arithmetic of the encoder, "bf16" or "float32"; each has vectors of its own.
     """
 
-    def __init__(self, name: str, runtime: Runtime) -> None:
-        self.name, self.runtime = name, runtime
+    def __init__(self, name: str, runtime: Runtime, precision: Precision = "float32") -> None:
+        self.name, self.runtime, self.precision = name, runtime, precision
 
     @cached_property
     def source(self) -> EncoderSource:
@@ -219,12 +265,11 @@ class SentenceEncoder:
         """Vectors that are known, also from earlier runs."""
         folder = None
         if self.runtime.cache_dir is not None:
-            kind = self.device.split(":")[0]  # another kind of device rounds differently
-            folder = (
-                self.runtime.cache_dir
-                / "embeddings"
-                / f"{Path(self.source.name).name}-{self.source.identity[:16]}-{kind}"
-            )
+            way = self.device.split(":")[0]  # another kind of device rounds differently
+            if self.precision != "float32":
+                way += f"-{self.precision}"
+            model = f"{Path(self.source.name).name}-{self.source.identity[:16]}"
+            folder = self.runtime.cache_dir / "embeddings" / f"{model}-{way}"
         return EmbeddingCache(folder, self.source.dim)
 
     def embed(self, texts: Sequence[str], *, progress: Progress | None = None) -> NDArray[np.float32]:
@@ -257,4 +302,6 @@ class SentenceEncoder:
 
     @cached_property
     def _model(self) -> BatchInvariantEncoder:
-        return BatchInvariantEncoder(load_encoder(self.source, self.device), self.device)
+        model = load_encoder(self.source, self.device, self.precision)
+        tokens = TOKENS_A_BATCH if self.precision == "bf16" else None
+        return BatchInvariantEncoder(model, self.device, tokens_a_batch=tokens)

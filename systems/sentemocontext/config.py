@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from erc_bench.contract.config import option
-from erc_bench.toolkit.encoders import EncoderConfig
+from erc_bench.toolkit.encoders import SentenceEncoderConfig
 from erc_bench.toolkit.training import DECISION, Decision
 
 
 @dataclass(frozen=True)
-class SentEmoContextConfig(EncoderConfig):
+class SentEmoContextConfig(SentenceEncoderConfig):
     """Settings of `sentemocontext`."""
 
     context: Literal["dialogue", "past", "utterance"] = option(

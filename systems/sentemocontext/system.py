@@ -65,7 +65,7 @@ class SentEmoContext(System[SentEmoContextConfig]):
 
     @cached_property
     def _encoder(self) -> SentenceEncoder:
-        return SentenceEncoder(self.config.encoder, self.runtime)
+        return SentenceEncoder(self.config.encoder, self.runtime, self.config.precision)
 
     @cached_property
     def _device(self) -> str:

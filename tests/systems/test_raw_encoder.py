@@ -41,7 +41,7 @@ def test_it_agrees_with_scikit_learns_nearest_centroid(sample: Dataset, cache: P
     from sklearn.neighbors import NearestCentroid
 
     system = fitted(sample, cache, "argmax")
-    encoder = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=cache))
+    encoder = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=cache), system.config.precision)
     train = [u for d in sample.train for u in d.utterances]
     reference = NearestCentroid().fit(encoder.embed([u.text for u in train]), [u.label for u in train])
     texts = [u.text for d in sample.test for u in d.utterances]
@@ -63,12 +63,12 @@ def test_the_neutral_offset_is_chosen_on_validation(sample: Dataset, cache: Path
 
 
 def test_the_earlier_runs_are_those_without_calibration() -> None:
-    assert config_hash(RawEncoderConfig(decision="argmax"), targets="all") == "1afff659b637"
+    assert config_hash(RawEncoderConfig(decision="argmax", precision="float32"), targets="all") == "1afff659b637"
 
 
 def test_its_embeddings_are_the_encoders_own(sample: Dataset, cache: Path) -> None:
     system = fitted(sample, cache)
-    encoder = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=cache))
+    encoder = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=cache), system.config.precision)
     for dialogue, vectors in zip(sample.test, system.embed(sample.test, progress=SILENT), strict=True):
         np.testing.assert_array_equal(vectors, encoder.embed([u.text for u in dialogue.utterances]))
 

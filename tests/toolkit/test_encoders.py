@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
@@ -21,6 +21,7 @@ from erc_bench.toolkit.encoders import (
     resolve_encoder,
     tokenize,
 )
+from erc_bench.toolkit.precision import Precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +35,13 @@ def texts(sample: Dataset) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def expected(texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def expected(texts: list[str]) -> NDArray[np.float32]:
     return SentenceEncoder("minilm", Runtime(device="cpu")).embed(texts)
+
+
+@pytest.fixture(scope="module")
+def in_bf16(texts: list[str]) -> NDArray[np.float32]:
+    return SentenceEncoder("minilm", Runtime(device="cpu"), "bf16").embed(texts)
 
 
 def test_a_named_device_is_taken_as_it_is() -> None:
@@ -43,33 +49,69 @@ def test_a_named_device_is_taken_as_it_is() -> None:
     assert pick_device("cuda:3") == "cuda:3"
 
 
-def test_embeddings_are_the_library_s(
-    texts: list[str], expected: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-) -> None:
+def test_embeddings_are_the_library_s(texts: list[str], expected: NDArray[np.float32]) -> None:
     reference = load_encoder(resolve_encoder("minilm"), "cpu").encode(texts)
     assert expected.dtype == np.float32
     np.testing.assert_allclose(expected, reference, atol=2e-6)
 
 
+def test_bfloat16_is_close_to_float32(
+    texts: list[str], expected: NDArray[np.float32], in_bf16: NDArray[np.float32]
+) -> None:
+    assert in_bf16.dtype == np.float32
+    assert (in_bf16 * expected).sum(1).min() > 0.999
+    assert (in_bf16 != expected).any(1).all()
+    np.testing.assert_allclose(np.linalg.norm(in_bf16, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_bits_do_not_depend_on_how_the_cache_was_filled(
-    texts: list[str], expected: np.ndarray[tuple[int, ...], np.dtype[np.float32]], tmp_path: Path
+    texts: list[str],
+    expected: NDArray[np.float32],
+    in_bf16: NDArray[np.float32],
+    precision: Precision,
+    tmp_path: Path,
 ) -> None:
     import torch
 
+    vectors = in_bf16 if precision == "bf16" else expected
     shuffled = random.Random(0).sample(texts, len(texts))
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        in_parts = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=tmp_path))
+        in_parts = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=tmp_path), precision)
         for start in (0, 1, 2, 40):  # as a run that was stopped and resumed several times
             in_parts.embed(shuffled[start : start + 60])
-        in_parts = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=tmp_path))
-        np.testing.assert_array_equal(in_parts.embed(texts), expected)
-        one_at_a_time = SentenceEncoder("minilm", Runtime(device="cpu"))
+        in_parts = SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=tmp_path), precision)
+        np.testing.assert_array_equal(in_parts.embed(texts), vectors)
+        one_at_a_time = SentenceEncoder("minilm", Runtime(device="cpu"), precision)
         for text in texts[::10]:
-            np.testing.assert_array_equal(one_at_a_time.embed([text])[0], expected[texts.index(text)])
+            np.testing.assert_array_equal(one_at_a_time.embed([text])[0], vectors[texts.index(text)])
     finally:
         torch.set_num_threads(threads)
+
+
+def test_each_precision_has_a_cache_of_its_own(texts: list[str], tmp_path: Path) -> None:
+    for precision in get_args(Precision):
+        SentenceEncoder("minilm", Runtime(device="cpu", cache_dir=tmp_path), precision).embed(texts[:1])
+    names = sorted(path.name.rpartition("-cpu")[2] for path in (tmp_path / "embeddings").iterdir())
+    assert names == ["", "-bf16"]
+
+
+def test_texts_of_the_same_tokens_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = BatchInvariantEncoder(load_encoder(resolve_encoder("minilm"), "cpu"), "cpu")
+    assert encoder.batching
+    encode, computed = encoders.encode, []
+
+    def counted(model: SentenceTransformer, batch: list[list[int]]) -> NDArray[np.float32]:
+        computed.append(len(batch))
+        return encode(model, batch)
+
+    monkeypatch.setattr(encoders, "encode", counted)
+    vectors = encoder.embed(["Not now.", "Later?", "not  now ."])
+    assert computed == [1, 1]
+    np.testing.assert_array_equal(vectors[0], vectors[2])
+    assert (vectors[0] != vectors[1]).any()
 
 
 def test_a_known_text_is_not_computed_again(texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ PUBLIC = {
         "KnownEncoder",
         "NAMES",
         "SentenceEncoder",
+        "SentenceEncoderConfig",
         "check_trained_with",
         "encode",
         "encoder_digests",
@@ -43,6 +44,11 @@ PUBLIC = {
         "pick_device",
         "resolve_encoder",
         "tokenize",
+    },
+    "precision": {
+        "Precision",
+        "in_bf16",
+        "native_precision",
     },
     "prompts": {
         "PromptTemplate",

@@ -19,7 +19,9 @@ def test_every_setting_is_described_and_part_of_the_identity() -> None:
 def test_the_runs_that_are_older_than_some_settings_keep_their_identity() -> None:
     names = {"defaults": {}, "past": {"context": "past"}, "hard": {"triplets": "batch-hard"}}
     found = {
-        name: config_hash(build_config(SentEmoContextConfig, settings, owner="s"), targets="all")
+        name: config_hash(
+            build_config(SentEmoContextConfig, {"precision": "float32"} | settings, owner="s"), targets="all"
+        )
         for name, settings in names.items()
     }
     assert found == {"defaults": "55e4a78b102d", "past": "016334a5e9b1", "hard": "dead3ce2678d"}
