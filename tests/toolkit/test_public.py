@@ -61,6 +61,7 @@ PUBLIC = {
         "class_statistics",
         "label_positions",
         "nearest_prototypes",
+        "prototype_offset",
         "squared_distances",
     },
     "serving": {
