@@ -50,6 +50,7 @@ def run(
     targets: Targets = "all",
     withhold: str | None = None,
     train_on: Folder | DatasetSpec | Dataset | None = None,
+    train_subset: str = "all",
     device: str = "auto",
     jobs: int | Literal["auto"] | None = None,
     executor: Literal["local", "ray"] = "local",
@@ -68,14 +69,13 @@ def run(
     ----------
     system
         A name of `systems()`, or a class.
-    settings
-        By field of the system's config; what is left out has its default.
-    targets
-        Label every test utterance ("all"), or only the last of each dialogue ("last").
+    settings, targets
+        By field of the config, the rest is default. Label every test utterance ("all"), or the last of each dialogue ("last").
     withhold
         Train without this label, which is then scored from few examples (protocol few-shot).
-    train_on
-        Train and calibrate on this corpus instead of the dataset's own (protocol transfer).
+    train_on, train_subset
+        Train and calibrate on this corpus instead of the dataset's own (protocol transfer), or on a part of its own: "novel"
+        leaves out dialogues with a near twin in the test split, "not-verbatim" equal ones.
     device, jobs
         A torch device, or "auto". Cores of this machine (default 1) for runs side by side, or "auto": all, if memory suffices.
     executor, address
@@ -96,7 +96,8 @@ def run(
     found, config = _configured(system, settings)
     data, numbers = loaded(dataset, data_dir), [seeds] if isinstance(seeds, int) else seeds
     other = data if train_on is None else loaded(train_on, data_dir)
-    planned = [PlannedRun(found, config, data.name, number, targets, withhold, other.name) for number in numbers]
+    seen = (targets, withhold, other.name, train_subset)
+    planned = [PlannedRun(found, config, data.name, number, *seen) for number in numbers]
     known = {other.name: other, data.name: data}
     requests = requests_of(planned, known, results_dir=results_dir, device=device, overwrite=overwrite, offline=offline)
     return _made(requests, executor_named(executor, jobs=jobs, address=address), progress or SilentProgress())
@@ -139,7 +140,7 @@ def requests_of(
     """
     from erc_bench.contract.system import Runtime
     from erc_bench.paths import cache_dir
-    from erc_bench.running.request import RunRequest, check_transfer, check_withheld
+    from erc_bench.running.request import RunRequest, check_train_subset, check_transfer, check_withheld
     from erc_bench.scoring.catalogue import ranking_metric
 
     for data in datasets.values():
@@ -157,11 +158,13 @@ def requests_of(
             overwrite=overwrite,
             withheld=each.withheld,
             train_on=None if each.train_on is None else datasets[each.train_on],
+            train_subset=each.train_subset,
         )
         for each in planned
     ]
     for request in requests:
         check_withheld(request)
+        check_train_subset(request)
         check_transfer(request)
     return requests
 

@@ -16,6 +16,7 @@ from erc_bench.cli.output import say
 from erc_bench.errors import SomeRunsFailedError, SystemFailedError, UsageError
 
 if TYPE_CHECKING:
+    from erc_bench.contract.domain import Targets
     from erc_bench.running.parcels import Failure
     from erc_bench.running.plan import PlannedRun
     from erc_bench.running.preview import Preview
@@ -64,7 +65,7 @@ Examples:
 A run that was killed resumes with the same command; a complete one is not made again
 without --overwrite. `erc-bench systems show NAME` lists what --set can change."""
 
-IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "withhold", "train_on")
+IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "withhold", "train_on", "train_subset")
 
 
 @click.command(cls=options.Command, epilog=EPILOG)
@@ -95,6 +96,13 @@ IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "wit
     multiple=True,
     metavar="NAME",
     help="Train and calibrate on this other dataset, in the labels that both share (protocol transfer); repeatable.",
+)
+@click.option(
+    "--train-subset",
+    type=click.Choice(["all", "not-verbatim", "novel"]),
+    default="all",
+    show_default=True,
+    help="Train without the dialogues that stand in the test split, or (novel) have a near twin there.",
 )
 @click.option(
     "--plan",
@@ -193,6 +201,7 @@ def _plan(
     targets: str,
     withhold: tuple[str, ...],
     train_on: tuple[str, ...],
+    train_subset: str,
 ) -> list[PlannedRun]:
     if not names:
         raise click.UsageError("--system must name a system to run, or --plan a file that does.")
@@ -206,8 +215,9 @@ def _plan(
     # Names and settings are checked for all systems before the first of them starts to work.
     systems = [system_class(name) for name in dict.fromkeys(names)]
     configs = [parse_settings(system.Config, settings, owner=system.info.name) for system in systems]
+    which: Targets = "last" if targets == "last" else "all"
     return [
-        PlannedRun(system, config, dataset_name, number, "last" if targets == "last" else "all", withheld, other)
+        PlannedRun(system, config, dataset_name, number, which, withheld, other, train_subset)
         for system, config in zip(systems, configs, strict=True)
         for number in seeds or [seed or 0]
         for withheld in dict.fromkeys(withhold or (None,))
@@ -229,6 +239,7 @@ def _print_preview(found: Sequence[Preview], jobs: int | Literal["auto"] | None,
                 "targets": each.run.targets,
                 "withheld": each.run.withheld,
                 "trained_on": each.run.train_on,
+                "train_subset": each.run.train_subset,
                 "state": each.state,
                 "expected_seconds": each.seconds,
             }
@@ -317,6 +328,7 @@ def _summary(outcome: RunOutcome) -> dict[str, Any]:
         "targets": record.targets,
         "withheld": record.withheld,
         "trained_on": record.trained_on_name,
+        "train_subset": record.train_subset,
         "folder": str(outcome.run.folder),
         "already_complete": outcome.already_complete,
         "scores": record.scores,

@@ -263,10 +263,15 @@ def transfer_identity(corpus: str, labels_sha256: str) -> dict[str, str]:
 
 
 def config_hash(
-    config: Any, *, targets: str, withheld: str | None = None, trained_on: Mapping[str, str] | None = None
+    config: Any,
+    *,
+    targets: str,
+    withheld: str | None = None,
+    trained_on: Mapping[str, str] | None = None,
+    train_subset: str = "all",
 ) -> str:
     """Twelve hex digits that name a configuration: its identity settings, what it labels, what it never saw, and the
-    other corpus that it is trained on.
+    other corpus or the part of its own that it is trained on.
     """
     values = as_json(config) | {name: f"sha256:{digest}" for name, digest in _file_digests(config).items()}
     before = {f.name: f.metadata.get("before", dataclasses.MISSING) for f in dataclasses.fields(config)}
@@ -276,4 +281,6 @@ def config_hash(
         identity["withheld"] = withheld
     if trained_on is not None:
         identity["trained_on"] = dict(trained_on)
+    if train_subset != "all":
+        identity["train_subset"] = train_subset
     return hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]

@@ -27,10 +27,10 @@ def dialogue_text(dialogue: Dialogue) -> str:
     return folded(" ".join(utterance.text for utterance in dialogue.utterances))
 
 
-def seen_dialogues(dataset: Dataset) -> frozenset[str]:
-    """Ids of the test dialogues that stand word for word in the training split (see `dialogue_text`)."""
-    train = {dialogue_text(dialogue) for dialogue in dataset.train}
-    return frozenset(dialogue.id for dialogue in dataset.test if dialogue_text(dialogue) in train)
+def seen_dialogues(dataset: Dataset, of: Split = "test", among: Split = "train") -> frozenset[str]:
+    """Ids of the dialogues of one split that stand word for word in another (see `dialogue_text`)."""
+    known = {dialogue_text(dialogue) for dialogue in dataset.split(among)}
+    return frozenset(dialogue.id for dialogue in dataset.split(of) if dialogue_text(dialogue) in known)
 
 
 def near_twins(

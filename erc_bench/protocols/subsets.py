@@ -69,7 +69,8 @@ NOVEL = Subset(
 ANNOTATED_TWICE = Subset(
     "annotated-twice",
     "Only test dialogues that stand in the training split turn for turn, where they were annotated a second time. Systems were "
-    "trained on these very dialogues: their scores here say nothing of new ones, and are not ranked. The first row is what "
+    "trained on these very dialogues, unless their row names another train_subset: their scores here say nothing of new ones, "
+    "and are not ranked. The first row is what "
     "the training labels score as answers, an estimate of what annotators themselves reach.",
     "the test dialogues that stand in the training split",
     _annotated_twice,

@@ -66,7 +66,14 @@ def _told_apart(groups: Sequence[RunGroup]) -> list[str]:
     for record in records:
         extra = {name: record.config[name] for name in differing if name in record.config}
         shown.append(
-            run_title(record.system, record.settings | extra, record.targets, record.withheld, record.trained_on_name)
+            run_title(
+                record.system,
+                record.settings | extra,
+                record.targets,
+                record.withheld,
+                record.trained_on_name,
+                record.train_subset,
+            )
         )
     count = Counter(shown)
     return [
@@ -98,7 +105,8 @@ def without_twins(groups: Sequence[RunGroup]) -> tuple[list[RunGroup], list[tupl
 
 
 def _configuration(record: RunRecord) -> str:
-    known = (record.dataset, record.system, record.settings, record.withheld, record.trained_on_name, record.evidence)
+    training = (record.withheld, record.trained_on_name, record.train_subset)
+    known = (record.dataset, record.system, record.settings, *training, record.evidence)
     return json.dumps(known, sort_keys=True, default=str)
 
 

@@ -90,6 +90,7 @@ class RunRecord(BaseModel):
     targets: Targets
     withheld: str | None = Field(default=None, description="the label whose gold labels training did not see")
     trained_on: TrainedOn | None = Field(default=None, description="another corpus than the one below, if it was")
+    train_subset: str = Field(default="all", description="the part of the training and validation split that was used")
     dataset: FolderName
     dataset_fingerprint: str
     context: Context | None = None
@@ -116,7 +117,9 @@ class RunRecord(BaseModel):
     @property
     def title(self) -> str:
         """System name with the settings that differ from its defaults, as boards show it."""
-        return run_title(self.system, self.settings, self.targets, self.withheld, self.trained_on_name)
+        return run_title(
+            self.system, self.settings, self.targets, self.withheld, self.trained_on_name, self.train_subset
+        )
 
     @property
     def ordinary(self) -> bool:
@@ -135,7 +138,12 @@ class RunRecord(BaseModel):
 
 
 def run_title(
-    system: str, changed: Mapping[str, Any], targets: Targets, withheld: str | None, trained_on: str | None = None
+    system: str,
+    changed: Mapping[str, Any],
+    targets: Targets,
+    withheld: str | None,
+    trained_on: str | None = None,
+    train_subset: str = "all",
 ) -> str:
     """A system's name with what differs from its defaults, as records and boards show it."""
     settings = [f"{name}={_shown(value)}" for name, value in changed.items()]
@@ -145,6 +153,8 @@ def run_title(
         settings.append(f"without {withheld}")
     if trained_on is not None:
         settings.append(f"trained on {trained_on}")
+    if train_subset != "all":
+        settings.append(f"train_subset={train_subset}")
     return f"{system} ({', '.join(settings)})" if settings else system
 
 

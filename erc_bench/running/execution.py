@@ -82,7 +82,7 @@ class Execution:
     def _report(self, report: Report) -> None:
         """Enter what the system says of the run, if a record can hold it."""
         said = {
-            "notes": [*report.notes],
+            "notes": [*self.request.said_of_training(), *report.notes],
             "measurements": {**report.measurements},
             "parameters": self.record.parameters,
             "context": self.record.context,

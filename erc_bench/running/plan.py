@@ -18,6 +18,10 @@ dataset = ["meld", "emorynlp"]   # trained on one, tested on another; where both
 train_on = ["dailydialog", "meld", "emorynlp"]
 
 [[runs]]
+system = "tfidf-logreg"
+train_subset = ["all", "novel"]  # novel: no training dialogue that has a near twin in the test split
+
+[[runs]]
 system = "smollm2-135m"
 targets = ["all", "last"]
 """
@@ -38,11 +42,19 @@ from erc_bench.contract.registry import system_class
 from erc_bench.contract.system import System
 from erc_bench.data.registry import dataset_name, dataset_spec
 from erc_bench.data.transfer import label_map
-from erc_bench.errors import PlanError, UsageError
+from erc_bench.errors import PlanError, UnknownNameError, UsageError
 from erc_bench.records.record import run_title
+from erc_bench.running.train_subset import ALL, known_subset
 
 MAX_SEEDS = 1000
-DEFAULTS: Mapping[str, Any] = {"dataset": "dailydialog", "seeds": 0, "targets": "all", "withhold": "", "train_on": ""}
+DEFAULTS: Mapping[str, Any] = {
+    "dataset": "dailydialog",
+    "seeds": 0,
+    "targets": "all",
+    "withhold": "",
+    "train_on": "",
+    "train_subset": ALL,
+}
 KEYS = ("system", "settings", *DEFAULTS)
 
 
@@ -57,6 +69,7 @@ class PlannedRun:
     targets: Targets
     withheld: str | None
     train_on: str | None = None
+    train_subset: str = ALL
 
     def __post_init__(self) -> None:
         # What is trained on the corpus that it is tested on is an ordinary run.
@@ -75,13 +88,24 @@ class PlannedRun:
         if self.train_on is not None:
             train, test = (dataset_spec(name, data_dir) for name in (self.train_on, self.dataset))
             other = transfer_identity(train.name, label_map(train, test).sha256)
-        return config_hash(self.config, targets=self.targets, withheld=self.withheld, trained_on=other)
+        return config_hash(
+            self.config,
+            targets=self.targets,
+            withheld=self.withheld,
+            trained_on=other,
+            train_subset=self.train_subset,
+        )
 
     @property
     def title(self) -> str:
         """System and settings, as boards show them."""
         return run_title(
-            self.system.info.name, changed_settings(self.config), self.targets, self.withheld, self.train_on
+            self.system.info.name,
+            changed_settings(self.config),
+            self.targets,
+            self.withheld,
+            self.train_on,
+            self.train_subset,
         )
 
 
@@ -127,7 +151,7 @@ def read_plan(path: Path) -> list[PlannedRun]:
         if "system" not in table:
             raise PlanError(f'{where} must name a system, got none. Add: system = "NAME"')
         for run in _expand({**DEFAULTS, **content, **table}, where):
-            same = config_hash(run.config, targets=run.targets, withheld=run.withheld)
+            same = config_hash(run.config, targets=run.targets, withheld=run.withheld, train_subset=run.train_subset)
             found.setdefault((run.dataset, run.system.info.name, same, run.train_on or "", str(run.seed)), run)
     return list(found.values())
 
@@ -144,10 +168,12 @@ def _expand(table: Mapping[str, Any], where: str) -> Iterator[PlannedRun]:
     targets = _targets(table["targets"], f"{where}, targets")
     withheld = _texts(table["withhold"], f"{where}, withhold")
     others = _texts(table["train_on"], f"{where}, train_on")
+    parts = _train_subsets(table["train_subset"], f"{where}, train_subset")
+    seen = (datasets, targets, withheld, others, parts)
     for name in _texts(table["system"], f"{where}, system"):
         for system, config in _configs(name, table.get("settings", {}), where):
-            for dataset, which, label, other, seed in itertools.product(datasets, targets, withheld, others, seeds):
-                yield PlannedRun(system, config, dataset, seed, which, label or None, other or None)
+            for dataset, which, label, other, part, seed in itertools.product(*seen, seeds):
+                yield PlannedRun(system, config, dataset, seed, which, label or None, other or None, part)
 
 
 def _configs(name: str, settings: Any, where: str) -> Iterator[tuple[type[System[Any]], Any]]:
@@ -171,6 +197,13 @@ def _texts(value: Any, where: str) -> list[str]:
     if not values or not all(isinstance(item, str) for item in values):
         raise PlanError(f"{where} must be a text or a list of texts, got {value!r}.")
     return list(dict.fromkeys(values))
+
+
+def _train_subsets(value: Any, where: str) -> list[str]:
+    try:
+        return [known_subset(name) for name in _texts(value, where)]
+    except UnknownNameError as error:
+        raise PlanError(f"{where}: {error}") from None
 
 
 def _targets(value: Any, where: str) -> list[Targets]:

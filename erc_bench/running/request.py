@@ -16,6 +16,7 @@ from erc_bench.errors import UsageError
 from erc_bench.records import provenance
 from erc_bench.records.record import Run, RunRecord, TrainedOn, run_title
 from erc_bench.running.source_code import code_of
+from erc_bench.running.train_subset import ALL, described, kept_of, known_subset
 from erc_bench.running.withholding import check_label, withhold
 
 
@@ -33,6 +34,7 @@ class RunRequest:
     overwrite: bool = False
     withheld: str | None = None
     train_on: Dataset | None = None
+    train_subset: str = ALL
 
     @property
     def label_map(self) -> LabelMap | None:
@@ -48,19 +50,23 @@ class RunRequest:
     def training(self) -> tuple[tuple[Dialogue, ...], tuple[Dialogue, ...]]:
         """What the system is trained and calibrated on, in the labels that it knows."""
         source, mapped = self.train_on or self.dataset, self.label_map
-        train, validation = source.train, source.validation
+        train, validation = (kept_of(source, split, self.train_subset) for split in ("train", "validation"))
         if mapped is not None:
             train, validation = mapped.relabelled(train), mapped.relabelled(validation)
         if self.withheld is not None:
             train, validation = withhold(train, self.withheld), withhold(validation, self.withheld)
         return train, validation
 
+    def said_of_training(self) -> list[str]:
+        """Notes for the record and the board."""
+        return [] if self.train_subset == ALL else [described(self.dataset, self.train_subset)]
+
     @property
     def title(self) -> str:
         """The run in a few words, for messages."""
         name, changed = self.system.info.name, changed_settings(self.config)
         other = self.train_on.name if self.train_on else None
-        titled = run_title(name, changed, self.targets, self.withheld, other)
+        titled = run_title(name, changed, self.targets, self.withheld, other, self.train_subset)
         return f"{titled} on {self.dataset.name}, seed {self.seed}"
 
     def build(self, runtime: Runtime | None = None) -> System[Any]:
@@ -74,6 +80,25 @@ class RunOutcome:
 
     run: Run
     already_complete: bool
+
+
+def check_train_subset(request: RunRequest) -> None:
+    """Refuse a training subset that does not exist, of another corpus, or for a system that learns nothing.
+
+    Raises
+    ------
+    UsageError
+        As said.
+    """
+    if known_subset(request.train_subset) == ALL:
+        return
+    if request.train_on is not None:
+        raise UsageError("--train-subset must be given without --train-on: it leaves out twins within one corpus.")
+    if not request.build().trains:
+        raise UsageError(
+            f"a system must learn to be trained on a subset, got {request.system.info.name} with nothing to learn. Leave "
+            "--train-subset out."
+        )
 
 
 def check_withheld(request: RunRequest) -> None:
@@ -148,11 +173,13 @@ def new_record(request: RunRequest) -> RunRecord:
             targets=request.targets,
             withheld=request.withheld,
             trained_on=other,
+            train_subset=request.train_subset,
         ),
         seed=request.seed,
         targets=request.targets,
         withheld=request.withheld,
         trained_on=trained_on,
+        train_subset=request.train_subset,
         dataset=request.dataset.name,
         dataset_fingerprint=request.dataset.fingerprint,
         versions=provenance.versions(),
@@ -173,6 +200,8 @@ def _command(name: str, request: RunRequest, settings: Mapping[str, Any]) -> str
         parts += ["--withhold", request.withheld]
     if request.train_on is not None:
         parts += ["--train-on", request.train_on.name]
+    if request.train_subset != ALL:
+        parts += ["--train-subset", request.train_subset]
     return " ".join(f'"{part}"' if " " in part else part for part in parts)
 
 

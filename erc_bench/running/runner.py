@@ -14,7 +14,14 @@ from erc_bench.progress import PrintedBySystem, Progress
 from erc_bench.records.record import RUN_FILE, Run, RunRecord, read_record, run_folder, write_record
 from erc_bench.running.execution import Execution, end_copies
 from erc_bench.running.folder import ERROR_FILE, empty, exclusive, remake_folder, swap_in
-from erc_bench.running.request import RunOutcome, RunRequest, check_transfer, check_withheld, new_record
+from erc_bench.running.request import (
+    RunOutcome,
+    RunRequest,
+    check_train_subset,
+    check_transfer,
+    check_withheld,
+    new_record,
+)
 from erc_bench.shown import masked, on_one_line
 
 __all__ = ["RunOutcome", "RunRequest", "execute"]
@@ -31,6 +38,7 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
         The system failed; its record says so, and what it had predicted is kept for the next attempt.
     """
     check_withheld(request)
+    check_train_subset(request)
     check_transfer(request)
     record = _first_record(request)
     folder = run_folder(request.results, record)

@@ -75,6 +75,7 @@ def test_every_combination_once_in_the_order_of_the_file(tmp_path: Path) -> None
         ('[[runs]]\nsystem = "prior"\ntargets = "first"', r"number 1, targets must be all or last, got 'first'"),
         ('[[runs]]\nsystem = "prior"\ndataset = 3', r"number 1, dataset must be a text or a list of texts"),
         ('[[runs]]\nsystem = "prior"\nwithhold = []', r"number 1, withhold must be a text"),
+        ('[[runs]]\nsystem = "prior"\ntrain_subset = "novell"', r"number 1, train_subset: .*Did you mean 'novel'"),
     ],
 )
 def test_an_error_names_the_file_and_the_key(text: str, message: str, tmp_path: Path) -> None:
@@ -104,6 +105,15 @@ def test_the_hash_of_a_run_has_the_other_corpus_and_how_its_labels_read(tmp_path
     other = replace(sample, name="meld", labels=dataset_spec("meld").labels, train=(), validation=(), test=())
     other = replace(other, common_labels=dataset_spec("meld").common_labels)
     assert meld == new_record(replace(request, train_on=other)).config_hash
+
+
+def test_a_training_subset_is_another_run(tmp_path: Path, sample: Dataset) -> None:
+    text = '[[runs]]\nsystem = "lookup"\ndataset = "sample"\ntrain_subset = ["all", "novel", "all"]\n'
+    assert planned(tmp_path, text) == [("sample", "lookup", 0), ("sample", "lookup (train_subset=novel)", 0)]
+    whole, part = (run.config_hash() for run in read_plan(tmp_path / "plan.toml"))
+    request = RunRequest(Lookup, NoConfig(), sample, tmp_path)
+    assert whole == new_record(request).config_hash
+    assert part == new_record(replace(request, train_subset="novel")).config_hash
 
 
 def test_a_plan_must_be_there(tmp_path: Path) -> None:
