@@ -16,14 +16,14 @@ from erc_bench.progress import Progress
 
 if TYPE_CHECKING:
     from erc_bench.api.data import audit, datasets, load_dataset
-    from erc_bench.api.results import compare, contrasts, leaderboard, power, show, verify
+    from erc_bench.api.results import across, compare, contrasts, leaderboard, power, show, verify
     from erc_bench.api.runs import check, export, run, score, systems
     from erc_bench.data.spec import DatasetSpec
 
 _MODULES = {
     "api.data": ("audit", "datasets", "load_dataset"),
     "api.runs": ("check", "export", "run", "score", "systems"),
-    "api.results": ("compare", "contrasts", "leaderboard", "power", "show", "verify"),
+    "api.results": ("across", "compare", "contrasts", "leaderboard", "power", "show", "verify"),
     "data.spec": ("DatasetSpec",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -42,6 +42,7 @@ __all__ = [
     "SystemInfo",
     "Target",
     "Utterance",
+    "across",
     "audit",
     "check",
     "compare",

@@ -28,6 +28,7 @@ TYPES = {
 }
 FUNCTIONS = {
     *(
+        "across",
         "audit",
         "check",
         "compare",

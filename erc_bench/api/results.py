@@ -1,4 +1,4 @@
-"""Results: the board of runs, two rows against each other, dialogues side by side, and whether it all holds."""
+"""Results: boards of runs, two rows against each other, dialogues side by side, and whether it all holds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from erc_bench.progress import Progress, SilentProgress
 if TYPE_CHECKING:
     import pandas as pd
 
+    from erc_bench.board.across import AcrossBoard
     from erc_bench.inspection.compare import Pair
+    from erc_bench.inspection.differences import Difference
     from erc_bench.inspection.power import Plan
     from erc_bench.inspection.show import Showing
-    from erc_bench.inspection.verify import Difference
 
 
 def leaderboard(
@@ -109,6 +110,46 @@ def contrasts(
     for problem in found.problems:
         warnings.warn(str(problem), stacklevel=2)
     return pd.DataFrame(contrast_values(found.boards), columns=list(CONTRAST_COLUMNS))
+
+
+def across(
+    results_dir: Folder = RESULTS,
+    *,
+    protocol: str | None = None,
+    data_dir: Folder | None = None,
+    rank_by: str | None = None,
+    progress: Progress | None = None,
+) -> AcrossBoard:
+    """The board across all corpora that have complete runs: `rows` are systems, `pairs` were tested.
+
+    A system has its row on each corpus, and a mean rank with a 95% interval if it has one on all; `holding` are the
+    differences that hold on every corpus. `table()` gives the systems as a pandas DataFrame,
+    in the columns of across.csv.
+
+    Parameters
+    ----------
+    protocol
+        Default the first that two corpora have ranked rows of.
+    rank_by
+        The metric that ranks on every corpus; default that of each.
+
+    Raises
+    ------
+    UnknownNameError
+        No protocol or metric of that name.
+    UsageError
+        A protocol whose rows are not ranked.
+    DataMissingError
+        Fewer than two corpora with runs, or the gold labels of one are not there.
+    """
+    from erc_bench.board.across_build import build_across
+
+    found = build_across(
+        Path(results_dir), protocol=protocol, data_dir=path_of(data_dir), rank_by=rank_by, progress=progress
+    )
+    for problem in found.problems:
+        warnings.warn(str(problem), stacklevel=2)
+    return found.board
 
 
 def compare(

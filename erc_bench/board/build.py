@@ -283,9 +283,11 @@ STEM = "leaderboard"
 BY = "-by-"
 
 
-def stem_of(dataset: str | None = None, protocol: str | None = None, rank_by: str | None = None) -> str:
+def stem_of(
+    dataset: str | None = None, protocol: str | None = None, rank_by: str | None = None, *, stem: str = STEM
+) -> str:
     """What the files of a board are called: one of a part, or in another order, never takes the place of the whole one."""
-    return "-".join([STEM, *(part for part in (dataset, protocol) if part)]) + (f"{BY}{rank_by}" if rank_by else "")
+    return "-".join([stem, *(part for part in (dataset, protocol) if part)]) + (f"{BY}{rank_by}" if rank_by else "")
 
 
 def ending(name: str) -> str:

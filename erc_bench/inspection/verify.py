@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.data.overlap import seen_elsewhere
 from erc_bench.data.transfer import map_of
 from erc_bench.errors import DataError
+from erc_bench.inspection.differences import Difference, unlike_all
+from erc_bench.inspection.verify_across import verify_across
 from erc_bench.protocols.headline import headline_scores
 from erc_bench.protocols.registry import protocol_of, protocols
 from erc_bench.records.predictions import predictions_sha256, read_predictions
@@ -23,18 +24,6 @@ from erc_bench.records.seen import SEEN_FILE, read_seen
 from erc_bench.scoring.catalogue import METRICS
 
 SCORE_TOLERANCE = 1.5e-6  # recorded scores are rounded to six decimals, perhaps on another machine
-SHOWN = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something recorded that does not follow from the predictions and the gold labels."""
-
-    where: Path
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
 
 
 def verify_run(run: Run, dataset: Dataset, train: Dataset | None = None) -> list[Difference]:
@@ -143,7 +132,8 @@ def verify_boards(
         for rank_by, named in files.items()
         for difference in _board_differences(results, named, rank_by, data_dir, contrasts)
     ]
-    return sum(map(len, files.values())), differences
+    others, unlike = verify_across(results, folders, data_dir)
+    return sum(map(len, files.values())) + others, differences + unlike
 
 
 def _board_differences(
@@ -165,40 +155,14 @@ def _board_differences(
     ]
     differences = []
     for path, format_name in files:
-        content = path.read_bytes()
         candidates = (
-            rendered(choice, format_name).splitlines(keepends=True)
+            rendered(choice, format_name)
             for protocol, selection in product(narrowings, selections)
             if (choice := [part for board in selection if not (part := narrowed(board, protocol)).is_empty])
         )
-        lines = content.splitlines(keepends=True)
-        nearest: list[bytes] = []
-        for candidate in candidates:
-            if candidate == lines:
-                break
-            nearest = max(nearest, candidate, key=lambda other: _shared(lines, other))
-        else:
-            differences.append(Difference(path, _first_difference(lines, nearest)))
+        differences += unlike_all(path, candidates)
     return differences
 
 
 def _protocols_of(board: Board) -> list[str]:
     return [*map(protocol_of, board.protocols()), *(row.protocol for row in board.published)]
-
-
-def _shared(one: Sequence[object], other: Sequence[object]) -> int:
-    """How many items two sequences share from their start."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((position for position, (a, b) in pairs if a != b), min(len(one), len(other)))
-
-
-def _first_difference(recorded: Sequence[bytes], recomputed: Sequence[bytes]) -> str:
-    number = _shared(recorded, recomputed)
-    old, new = (
-        lines[number].decode("utf-8", "replace") if number < len(lines) else "" for lines in (recorded, recomputed)
-    )
-    start = max(0, _shared(old, new) - SHOWN // 4)
-    return (
-        f"differs from the board of these runs, first on line {number + 1}: recorded {old[start : start + SHOWN]!r}, "
-        f"recomputed {new[start : start + SHOWN]!r}"
-    )

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from erc_bench.scoring.metric import Margins, Metric
 
 LEVEL = 0.95
+LARGEST_REACH = 1e6
 
 
 class Interval(NamedTuple):
@@ -113,7 +114,10 @@ class Measured:
 
     def interval(self, level: float = LEVEL) -> Interval:
         """Interval of the mean over all dialogues and seeds that could have been drawn."""
-        reach = student_quantile((1 + level) / 2, degrees_of_freedom(self.influences, self.seed_terms))
+        # With next to no degrees of freedom the quantile is astronomic; the limits of the metric are long reached then.
+        reach = min(
+            student_quantile((1 + level) / 2, degrees_of_freedom(self.influences, self.seed_terms)), LARGEST_REACH
+        )
         moved = influences(self.parts_without)
         variances = (moved**2).sum(axis=0)
         bounds = [self._wilson(*part, reach) for part in zip(self.parts, self.sizes, variances, strict=True)]

@@ -9,6 +9,7 @@ import pytest
 
 import erc_bench
 from erc_bench import cli
+from erc_bench.data.skeleton import write_skeleton
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.progress import default_progress
 from erc_bench.records.record import write_record
@@ -33,7 +34,7 @@ def test_the_leaderboard_is_that_of_the_command_line(results: Path, tmp_path: Pa
     assert str(board["seeds"].dtype) == "Int64"
     assert board["micro_f1"].dtype == float
     command("leaderboard", "--results-dir", results, "--output-dir", tmp_path, "--dataset", "sample")
-    written = list(csv.DictReader((tmp_path / "leaderboard.csv").read_text("utf-8").splitlines()))
+    written = list(csv.DictReader((tmp_path / "leaderboard-sample.csv").read_text("utf-8").splitlines()))
     assert list(written[0]) == list(board.columns)[: len(written[0])]
     assert [row["system"] for row in written] == list(board["system"])
     assert [float(row["micro_f1"]) for row in written if row["micro_f1"]] == list(board["micro_f1"].dropna())
@@ -81,7 +82,7 @@ def test_what_is_verified_is_counted(results: Path, tmp_path: Path) -> None:
     command("leaderboard", "--results-dir", results, "--output-dir", tmp_path, "--dataset", "sample")
     found = erc_bench.verify(results_dir=results, output_dir=tmp_path)
     assert (found.runs, found.boards, found.incomplete_runs, found.differences) == (3, 2, 0, ())
-    board = tmp_path / "leaderboard.csv"
+    board = tmp_path / "leaderboard-sample.csv"
     board.write_text(board.read_text().replace("lookup", "look-up"))
     (difference,) = erc_bench.verify(results_dir=results, output_dir=tmp_path).differences
     assert difference.where == board
@@ -96,3 +97,27 @@ def test_only_complete_runs_are_verified(tmp_path: Path) -> None:
     assert erc_bench.verify([whole.folder]).runs == 1
     with pytest.raises(UsageError, match="must be complete to be verified, got status 'running'"):
         erc_bench.verify([broken.folder])
+
+
+def test_the_board_across_corpora_is_that_of_the_command_line(
+    results: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataMissingError, match="two datasets at least"):
+        erc_bench.across(results)
+    monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path / "corpora"))
+    write_skeleton(tmp_path / "corpora" / "mine")
+    both = tmp_path / "both"
+    for dataset in ("sample", "mine"):
+        erc_bench.run("lookup", dataset=dataset, results_dir=both)
+        erc_bench.run("prior", dataset=dataset, results_dir=both)
+    board = erc_bench.across(both)
+    assert [corpus.name for corpus in board.corpora] == ["mine", "sample"]
+    assert {row.title for row in board.ranked} == {"lookup", "prior"}
+    command("leaderboard", "--across", "--results-dir", both, "--format", "csv")
+    written = pd.read_csv(both / "across.csv", keep_default_na=False)
+    table = board.table()
+    assert list(written.columns) == list(table.columns)
+    assert list(written["mean_rank"]) == list(table["mean_rank"])
+    (next(both.glob("sample/prior/*/seed-0")) / "run.json").write_text("{")
+    with pytest.warns(UserWarning, match="seed-0"):
+        assert [row.title for row in erc_bench.across(both).ranked] == ["lookup"]

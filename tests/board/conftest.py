@@ -8,10 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from erc_bench.board.across import AcrossBoard, across_board
+from erc_bench.board.model import Board
+from erc_bench.contract.domain import LabelSet
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.scoring import metrics
+from erc_bench.scoring.bootstrap import estimates, resample_weights
+from erc_bench.scoring.catalogue import METRICS
 
 GOLD = (673, 14, 3, 0, 284, 18, 8)
 ATTACKS = (
@@ -137,3 +143,75 @@ def attack() -> Sequence[Section]:
         for evidence in ("measured", "predictions", "published", attack)
     ]
     return (Section(ATTACKS[1], ATTACKS[0], ATTACKS[5], 10, 100, tuple(hostile)),)
+
+
+def made(confusions: Sequence[tuple[int, int]], labels: LabelSet) -> NDArray[np.int64]:
+    """Counts of dialogues with (right, wrong) answers to the first emotion; wrong ones are neutral."""
+    counts = np.zeros((len(confusions), len(labels), len(labels) + 1), np.int64)
+    emotion = labels.index(labels.emotions[0])
+    counts[:, emotion, emotion] = [right for right, _ in confusions]
+    counts[:, emotion, 0] = [wrong for _, wrong in confusions]
+    return counts
+
+
+TRIO = LabelSet(("calm", "joy", "rage"), "calm")
+
+
+def corpus_board(name: str, labels: LabelSet, metric: str, dialogues: int, shares: dict[str, float]) -> Board:
+    """A board of one dataset: each system is right on that share of the five utterances of every dialogue, about."""
+    found = {}
+    for system, share in shares.items():
+        generator = np.random.default_rng([dialogues, int(1000 * share)])
+        hits = generator.binomial(5, share, size=dialogues)
+        found[system] = [made([(int(hit), 5 - int(hit)) for hit in hits], labels)]
+    weights = resample_weights(dialogues, resamples=500, seed=0)
+    estimated = dict(zip(found, estimates(list(found.values()), labels, weights), strict=True))
+    ranking = METRICS[metric]
+    rows = tuple(
+        Row(
+            title=system,
+            dataset=name,
+            protocol="utterance",
+            subset="all",
+            evidence="measured",
+            source=f"erc-bench run --system {system}",
+            seeds=1,
+            floor=system.startswith("floor"),
+            scores={m: Score(estimate.score[m], *estimate.interval(m)) for m in METRICS},
+        )
+        for system, estimate in estimated.items()
+    )
+    section = Section(name, "utterance", "all", dialogues, 5 * dialogues, rows, estimated)
+    return Board(name, "f" * 64, {"test": (dialogues, 5 * dialogues)}, labels, (section,), (), ranking)
+
+
+@pytest.fixture(scope="session")
+def corpora() -> list[Board]:
+    """Two corpora of different labels and metrics; `good` leads on both, `first` and `second` change places."""
+    shares = {"floor-low": 0.05, "floor-high": 0.2, "good": 0.9, "first": 0.6, "second": 0.5, "only-here": 0.3}
+    other = {"good": 0.85, "floor-low": 0.1, "first": 0.4, "second": 0.55, "floor-high": 0.15, "elsewhere": 0.7}
+    return [
+        corpus_board("big", LABELS, "micro_f1", 60, shares),
+        corpus_board("small", TRIO, "weighted_f1_all", 40, other),
+    ]
+
+
+@pytest.fixture(scope="session")
+def across(corpora: list[Board]) -> AcrossBoard:
+    return across_board(corpora)
+
+
+@pytest.fixture(scope="session")
+def hostile_across(corpora: list[Board]) -> AcrossBoard:
+    """A board across corpora whose every title is an attack."""
+    names = dict(zip((row.title for row in corpora[0].sections[0].rows), ATTACKS, strict=False))
+    return across_board([_renamed(board, names) for board in corpora])
+
+
+def _renamed(board: Board, names: dict[str, str]) -> Board:
+    (section,) = board.sections
+    rows = tuple(replace(row, title=names.get(row.title, ATTACKS[-1])) for row in section.rows)
+    found = {names.get(title, ATTACKS[-1]): estimate for title, estimate in section.estimates.items()}
+    dataset = f"{board.dataset} {ATTACKS[0]}"
+    renamed = replace(section, dataset=dataset, rows=rows, estimates=found)
+    return replace(board, dataset=dataset, sections=(renamed,))

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from erc_bench import cli
+from erc_bench.board.across_build import FORMATS as ACROSS_FORMATS
+from erc_bench.board.build import FORMATS
 from erc_bench.contract.domain import Dataset
 from erc_bench.paper.build import build_paper, write_paper
 from erc_bench.paper.sizes import HUB, find_model
@@ -97,7 +99,14 @@ def test_committed_boards_are_what_the_records_give(capsys: pytest.CaptureFixtur
         cli.main(["verify", "--results-dir", str(COMMITTED)])
     output = capsys.readouterr()
     assert not caught.value.code, output.err
-    assert "board files: 3" in output.out
+    names = [name for formats in (FORMATS, ACROSS_FORMATS) for name, _ in formats.values()]
+    assert f"board files: {sum((COMMITTED / name).is_file() for name in names)}" in output.out
+
+
+def test_boards_are_committed_in_every_format_of_theirs() -> None:
+    assert all((COMMITTED / f"leaderboard.{ending}").is_file() for ending in ("md", "csv", "html"))
+    across = [(COMMITTED / name).is_file() for name, _ in ACROSS_FORMATS.values()]
+    assert all(across) or not any(across), "make it again: erc-bench leaderboard --across --format md,csv,html"
 
 
 PUBLISHED_TRIPLETS = {"macro_f1": (57.71, 1.0), "micro_f1": (57.75, 1.0), "mcc": (0.49, 0.015)}

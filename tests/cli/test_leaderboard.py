@@ -169,6 +169,69 @@ def test_what_cannot_be_scored_is_named_and_hides_no_other_run(
     assert command("leaderboard", "--results-dir", results, "--dataset", "dailydialog").code == 3
 
 
+def test_one_board_across_corpora(two_corpora: Path, command: Command) -> None:
+    done = command("leaderboard", "--across", "--results-dir", two_corpora, "--format", "md,csv,html")
+    assert done.code == 0, done.err
+    assert "2 corpora, protocol utterance: 3 of 4 systems have rows on all" in done.out
+    table = done.out.partition("Differences that hold")[0]
+    lines = {cells[0]: cells for line in table.splitlines() if (cells := line.split())}
+    assert lines["perfect"][1:4] == ["1.00", "[1.00,", "1.00]"]
+    assert lines["only-there"][1] == "–"
+    assert [line for line in done.err.splitlines() if line.startswith("wrote")] == [
+        f"wrote {two_corpora / name}" for name in ("across.md", "across.csv", "across.html")
+    ]
+    rows = list(csv.DictReader(io.StringIO((two_corpora / "across.csv").read_text())))
+    assert [row["system"] for row in rows] == ["perfect", "half", "neutral", "only-there"]
+    assert {"sample_micro_f1", "mine_weighted_f1_all"} <= set(rows[0])
+    assert command("verify", "--results-dir", two_corpora).out.endswith("board files: 3.\n")
+
+
+def test_the_board_across_corpora_as_json(two_corpora: Path, command: Command) -> None:
+    content = json.loads(command("leaderboard", "--across", "--results-dir", two_corpora, "--json").out)
+    assert {name: each["metric"] for name, each in content["datasets"].items()} == {
+        "mine": "weighted_f1_all",
+        "sample": "micro_f1",
+    }
+    assert content["protocol"] == "utterance"
+    assert [system["mean_rank"] for system in content["systems"]] == [1, 2, 3, None]
+    assert {(pair["a"], pair["b"]) for pair in content["pairs"]} == {
+        ("perfect", "half"),
+        ("perfect", "neutral"),
+        ("half", "neutral"),
+    }
+    assert content["files"] == [str(two_corpora / "across.md"), str(two_corpora / "across.csv")]
+
+
+def test_a_board_across_corpora_by_another_metric_and_protocol(two_corpora: Path, command: Command) -> None:
+    arguments = ("--across", "--results-dir", two_corpora, "--rank-by", "accuracy", "--protocol", "last-turn")
+    done = command("leaderboard", *arguments)
+    assert "2 corpora, protocol last-turn" in done.out
+    assert "mine accuracy" in done.out
+    written = sorted(path.name for path in two_corpora.glob("across*"))
+    assert written == ["across-last-turn-by-accuracy.csv", "across-last-turn-by-accuracy.md"]
+    assert command("verify", "--results-dir", two_corpora).out.endswith("board files: 2.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (["--dataset", "sample"], 2, "--dataset must not be given with --across"),
+        (["--contrasts", "mine.toml"], 2, "--contrasts must not be given with --across"),
+        (["--format", "md,latex"], 2, "must be among md, csv, html, got latex"),
+        (["--protocol", "triplet"], 2, "whose rows are ranked, got triplet"),
+        (["--protocol", "utterances"], 2, "Did you mean 'utterance'?"),
+        ([], 3, "two datasets at least, got rows on sample only"),
+    ],
+)
+def test_what_no_board_across_corpora_can_be_made_of(
+    results: Path, command: Command, arguments: list[str], code: int, problem: str
+) -> None:
+    done = command("leaderboard", "--across", "--results-dir", results, *arguments)
+    assert done.code == code
+    assert problem in done.err
+    assert not list(results.glob("across.*"))
+
+
 IMPORTS = """
 import sys
 from erc_bench.cli import main

@@ -111,3 +111,13 @@ def test_missing_and_damaged_data_end_with_3(
     assert "erc-bench data download dailydialog" in done.err
     (runs[0].folder / RUN_FILE).write_text("{")
     assert command("verify", runs[0].folder).code == 3
+
+
+def test_a_board_across_corpora_is_compared_too(two_corpora: Path, command: Command) -> None:
+    command("leaderboard", "--across", "--results-dir", two_corpora, "--protocol", "last-turn", "--format", "csv,html")
+    assert command("verify", "--results-dir", two_corpora).code == 0
+    path = two_corpora / "across-last-turn.csv"
+    path.write_text(path.read_text().replace("perfect", "perfekt"))
+    done = command("verify", "--results-dir", two_corpora)
+    assert done.code == 6
+    assert done.out.startswith(f"{path}: differs from the board of these runs, first on line 2")

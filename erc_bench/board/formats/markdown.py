@@ -37,25 +37,25 @@ def _board(board: Board) -> Iterator[str]:
     for protocol in board.protocols():
         yield f"### {escaped(board.dataset)}: {protocol}"
         yield f"{protocol_meaning(protocol)} {text.scope(board, protocol)}".lstrip()
-        yield _table(text.measured_table(board, protocol))
+        yield markdown_table(text.measured_table(board, protocol))
         notes = list(text.notes(board, protocol))
         if notes:
             yield "\n".join(["Notes:", "", *(f"- {escaped(note)}" for note in notes)])
         for section, table in text.tables_apart(board, protocol):
             yield f"### {escaped(board.dataset)}: {protocol}, {section.subset}"
             yield f"{subset_meaning(section.subset)} {text.size(section)}."
-            yield _table(table)
+            yield markdown_table(table)
     if board.contrasts:
         yield f"### {escaped(board.dataset)}: planned contrasts"
         yield text.contrast_method()
-        yield _table(text.contrast_table(board.contrasts))
+        yield markdown_table(text.contrast_table(board.contrasts))
     if told := shown_section(board):
         yield f"### {escaped(board.dataset)}: {told.protocol}, by phenomenon"
         yield (
             f"{told.breakdowns[0].metric.heading} on the utterances of each group (their number in brackets), with 95% "
             "intervals. Groups have label frequencies of their own: compare rows within a group."
         )
-        yield _table(phenomena_table(told))
+        yield markdown_table(phenomena_table(told))
         yield "\n".join(f"- {name}: {escaped(meaning)}" for name, meaning in phenomena_legend(told))
     if board.published:
         yield f"### {escaped(board.dataset)}: published results"
@@ -63,7 +63,7 @@ def _board(board: Board) -> Iterator[str]:
             "Copied from the source named on each row: not measured here, not ranked, and no more comparable with measured "
             "rows than their flags say. A flag that is missing promises nothing: not every paper could be read."
         )
-        yield _table(text.published_table(board))
+        yield markdown_table(text.published_table(board))
         legend = list(text.flag_legend(board.published))
         if legend:
             yield "\n".join(["Flags:", "", *(f"- {escaped(flag)}: {escaped(note)}." for flag, note in legend)])
@@ -72,7 +72,8 @@ def _board(board: Board) -> Iterator[str]:
             yield "\n".join(["Checked:", "", *(f"- {escaped(how)}: {escaped(note)}." for how, note in checks)])
 
 
-def _table(table: text.TextTable) -> str:
+def markdown_table(table: text.TextTable) -> str:
+    """A table in Markdown; what its cells hold is shown as it is."""
     lines = [
         _line(escaped(column) for column in table.columns),
         _line("---:" if right else "---" for right in table.numeric),

@@ -8,22 +8,19 @@ forbids anything else to run or load.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 
 from erc_bench.board.by_phenomenon import coarse
 from erc_bench.board.contrasts import Answer
 from erc_bench.board.formats.chart import Chart, chart
+from erc_bench.board.formats.html import render_template
 from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of, score_cell
 from erc_bench.board.published import CHECKED
 from erc_bench.board.text import contrast_method, contrast_table
 from erc_bench.board.tradeoff import COSTS, linear_ticks
 from erc_bench.board.words import (
-    MISSING,
     Piece,
     linked,
     protocol_meaning,
@@ -35,9 +32,7 @@ from erc_bench.protocols.rows import Breakdown, Row, Section
 from erc_bench.protocols.subsets import ALL, subsets_beside
 from erc_bench.scoring.catalogue import find_metric, headline, ranking_metric
 from erc_bench.scoring.metric import Metric
-from erc_bench.shown import visible
 
-TEMPLATES = "templates"
 SHADES = 6
 
 
@@ -88,22 +83,11 @@ def render_page(
     section has no run gets a section of its own. `contrasts` are the planned ones by dataset. The same input gives the
     same text.
     """
-    import jinja2
-
     merged = _with_published(sections, published)
     boards = [_view(section, merged) for section in merged]
-    folder = files("erc_bench.board.formats") / TEMPLATES
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("board.css", "board.js"))
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader({"board.html": (folder / "board.html").read_text(encoding="utf-8")}),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=lambda value: visible(value) if type(value) is str else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("board.html").render(
+    return render_template(
+        "board.html",
+        script="board.js",
         title=title,
         boards=boards,
         contrasts=[
@@ -115,19 +99,7 @@ def render_page(
             "protocol": list(dict.fromkeys(board.protocol for board in boards)),
             "subset": list(dict.fromkeys(board.subset for board in boards)),
         },
-        style=style,
-        script=script,
-        policy=_policy(style, script),
-        missing=MISSING,
         costs=COSTS,
-    )
-
-
-def _policy(style: str, script: str) -> str:
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    return (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
     )
 
 

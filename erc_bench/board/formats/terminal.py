@@ -11,7 +11,8 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from erc_bench.board import text
+from erc_bench.board import across_text, text
+from erc_bench.board.across import AcrossBoard
 from erc_bench.board.model import Board
 from erc_bench.board.words import subset_meaning
 from erc_bench.protocols.subsets import SUBSETS
@@ -28,9 +29,7 @@ DROPPED_LATER = ("unusable", "reference", "context", "seeds")
 
 def print_boards(boards: Sequence[Board], file: TextIO) -> None:
     """Print every table of the boards; a narrow terminal gets fewer columns, and is told which are left out."""
-    console = Console(file=file, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(file=file, highlight=False, width=UNLIMITED, color_system=None)
+    console = _console(file)
     for position, board in enumerate(boards):
         if position:
             console.print()
@@ -50,6 +49,24 @@ def print_boards(boards: Sequence[Board], file: TextIO) -> None:
         if board.published:
             _heading(console, f"{board.dataset}, published results (not measured here, not ranked)")
             _table(console, text.published_table(board))
+
+
+def print_across(board: AcrossBoard, file: TextIO) -> None:
+    """Print the board across corpora: the table of systems, then what holds on every corpus."""
+    console = _console(file)
+    _print(console, across_text.provenance(board))
+    _heading(console, across_text.title(board))
+    _table(console, across_text.systems_table(board))
+    _heading(console, across_text.holding(board))
+    for line in across_text.holding_lines(board):
+        _print(console, line)
+
+
+def _console(file: TextIO) -> Console:
+    console = Console(file=file, highlight=False, soft_wrap=True)
+    if console.is_terminal:
+        return console
+    return Console(file=file, highlight=False, width=UNLIMITED, color_system=None)
 
 
 def _print(console: Console, line: str) -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from erc_bench.board.formats.terminal import plain, print_boards
+from erc_bench.board.across import AcrossBoard
+from erc_bench.board.formats.terminal import plain, print_across, print_boards
 from erc_bench.board.model import Board
 from erc_bench.board.published import published_rows
 from erc_bench.data.dailydialog import LABELS
@@ -87,3 +88,25 @@ def test_texts_of_records_cannot_steer_a_terminal(board: Board, attack: Sequence
     markup = replace(board.sections[0].rows[0], title="[bold]name[/bold]")
     shown = printed(replace(board, sections=(replace(board.sections[0], rows=(markup,)),)), io.StringIO())
     assert "[bold]name[/bold]" in shown
+
+
+@pytest.mark.parametrize("columns", [60, 100, 200])
+def test_the_board_across_corpora_fits_a_terminal(
+    across: AcrossBoard, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    file = Terminal()
+    print_across(across, file)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue()).splitlines()
+    table = [line for line in lines if re.match(r" *(system|good|first|second|floor|else|only|─)", line)]
+    assert max(len(line) for line in table if " is better than " not in line) <= columns
+    assert any("mean rank [95%]" in line for line in table)
+    assert "first is better than floor-high." in lines
+
+
+def test_titles_across_corpora_cannot_steer_a_terminal(hostile_across: AcrossBoard) -> None:
+    file = io.StringIO()
+    print_across(hostile_across, file)
+    assert "\x1b" not in file.getvalue()
+    assert "<script>" in file.getvalue()

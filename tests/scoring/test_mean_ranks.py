@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from erc_bench.contract.domain import LabelSet
+from erc_bench.scoring.bootstrap import Estimate, estimates, resample_weights
+from erc_bench.scoring.catalogue import MICRO_F1, UNUSABLE_RATE
+from erc_bench.scoring.mean_ranks import CorpusScores, mean_ranks, ranks_of
+
+LABELS = LabelSet(("calm", "joy", "rage"), "calm")
+RESAMPLES = 400
+
+
+def confusions(rights: list[float], dialogues: int, seed: int) -> list[list[NDArray[np.int64]]]:
+    """For each system one run: dialogues of five utterances of joy, each right with the probability of the system."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for right in rights:
+        hits = generator.binomial(5, right, size=dialogues)
+        counts = np.zeros((dialogues, 3, 4), np.int64)
+        counts[:, 1, 1], counts[:, 1, 0] = hits, 5 - hits
+        found.append([counts])
+    return found
+
+
+def estimated(rights: list[float], dialogues: int = 40, seed: int = 0) -> list[Estimate]:
+    return estimates(
+        confusions(rights, dialogues, seed), LABELS, resample_weights(dialogues, resamples=RESAMPLES, seed=0)
+    )
+
+
+def test_ranks_are_those_of_scipy() -> None:
+    values = np.random.default_rng(3).integers(4, size=(6, 200)).astype(np.float64)
+    np.testing.assert_array_equal(ranks_of(values), rankdata(values, axis=0))
+
+
+def test_one_system_above_all_is_first_whatever_is_drawn() -> None:
+    corpora = [
+        CorpusScores(name, MICRO_F1, estimated([0.2, 0.95, 0.6], dialogues, seed=dialogues))
+        for name, dialogues in (("one", 40), ("other", 60))
+    ]
+    third, first, second = mean_ranks(corpora)
+    assert [each.value for each in (first, second, third)] == [1, 2, 3]
+    assert first.interval == (1, 1)
+    assert third.interval == (3, 3)
+
+
+def test_the_mean_rank_is_that_of_the_scores_and_lies_in_its_interval() -> None:
+    corpora = [CorpusScores(str(seed), MICRO_F1, estimated([0.5] * 6, 12, seed)) for seed in range(3)]
+    found = mean_ranks(corpora)
+    by_corpus = [rankdata([-row.score["micro_f1"] for row in corpus.rows]) for corpus in corpora]
+    assert [each.value for each in found] == pytest.approx(np.mean(by_corpus, axis=0).tolist())
+    assert sum(each.value for each in found) == pytest.approx(6 * 3.5)
+    assert all(each.interval.low <= each.value <= each.interval.high for each in found)
+    assert all(each.interval.low < each.interval.high for each in found), "equal systems cannot be told apart"
+
+
+def test_equal_systems_share_a_rank() -> None:
+    one, *_ = estimated([0.5])
+    found = mean_ranks([CorpusScores("a", MICRO_F1, [one, one, one])])
+    assert [(each.value, *each.interval) for each in found] == [(2, 2, 2)] * 3
+
+
+def test_where_less_is_better_the_smallest_is_first() -> None:
+    found = mean_ranks([CorpusScores("a", UNUSABLE_RATE, estimated([0.5, 0.5]))])
+    assert [each.value for each in found] == [1.5, 1.5]
+
+
+def test_corpora_are_drawn_independently_though_all_from_one_seed() -> None:
+    # One system is right on the even dialogues, the other on the odd ones: which is first depends on the draw alone.
+    sides = []
+    for odd in (0, 1):
+        counts = np.zeros((12, 3, 4), np.int64)
+        right = np.arange(12) % 2 == odd
+        counts[right, 1, 1], counts[~right, 1, 0] = 5, 5
+        sides.append([counts])
+    rows = estimates(sides, LABELS, resample_weights(12, resamples=RESAMPLES, seed=0))
+    once = np.stack([row.replicates["micro_f1"] for row in rows])
+    assert 0.3 < np.mean(ranks_of(-once)[0] == 1) < 0.5
+    # With the same draws on both corpora the first would be first on both or on none: the mean would be 1 or 2.
+    found = mean_ranks([CorpusScores(name, MICRO_F1, rows) for name in ("one", "other")], level=0.5)
+    assert [each.value for each in found] == [1.5, 1.5]
+    assert all(1 < each.interval.low < each.interval.high < 2 for each in found)
+    (alone, _) = mean_ranks([CorpusScores("one", MICRO_F1, rows)], level=0.5)
+    assert tuple(alone.interval) == (1, 2)
+    again = mean_ranks([CorpusScores(name, MICRO_F1, rows) for name in ("one", "other")], level=0.5)
+    assert again == found, "the same corpora give the same intervals"
+
+
+def test_systems_that_do_not_match_are_refused() -> None:
+    rows = estimated([0.5, 0.6])
+    with pytest.raises(ValueError, match="the same systems"):
+        mean_ranks([CorpusScores("a", MICRO_F1, rows), CorpusScores("b", MICRO_F1, rows[:1])])
+    with pytest.raises(ValueError, match="the same systems"):
+        mean_ranks([])
+    fewer = estimates(confusions([0.5, 0.6], 40, 0), LABELS, resample_weights(40, resamples=7, seed=0))
+    with pytest.raises(ValueError, match="resampled equally often"):
+        mean_ranks([CorpusScores("a", MICRO_F1, rows), CorpusScores("b", MICRO_F1, fewer)])
+    assert mean_ranks([CorpusScores("a", MICRO_F1, [])]) == []
