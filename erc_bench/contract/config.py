@@ -248,6 +248,20 @@ def changed_settings(config: Any) -> dict[str, Any]:
     return {name: values[name] for name in _identity_fields(config) if getattr(config, name) != defaults[name]}
 
 
+def recorded_value(config_class: type[Any], values: Mapping[str, Any], name: str) -> Any:
+    """What a setting was in a run whose record holds these settings; None for a class without the setting.
+
+    A setting that is younger than the run was what it says in `before`, or its default.
+    """
+    if name in values:
+        return values[name]
+    for field in dataclasses.fields(config_class):
+        if field.name == name:
+            before = field.metadata.get("before", dataclasses.MISSING)
+            return field.default if before is dataclasses.MISSING else before
+    return None
+
+
 def _identity_fields(config: Any) -> list[str]:
     return [f.name for f in dataclasses.fields(config) if f.metadata.get("identity", True)]
 

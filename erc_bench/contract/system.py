@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args, get_origin
 
+from erc_bench.contract.config import recorded_value
 from erc_bench.contract.domain import Dialogue, LabelSet, Target
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+NO_DECISION = "none"
 Context = Literal["utterance", "past", "dialogue"]
 ConfigT = TypeVar("ConfigT")
 
@@ -139,6 +141,15 @@ class System(ABC, Generic[ConfigT]):
     def context(self) -> Context:
         """The context this configuration reads; override where a setting changes it."""
         return self.info.context
+
+    @classmethod
+    def decision_of(cls, config: Mapping[str, Any]) -> str:
+        """How a run with these recorded settings chose among scores: `calibrated`, `argmax` or `none`.
+
+        By default what the setting `decision` says; `none` where there is no such setting. Override where a system
+        compares scores without it.
+        """
+        return str(recorded_value(cls.Config, config, "decision") or NO_DECISION)
 
     @property
     def parameters(self) -> int | None:

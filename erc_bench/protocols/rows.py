@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import LabelSet
+from erc_bench.contract.registry import system_class
+from erc_bench.errors import ErcBenchError
 from erc_bench.records.groups import source_of
 from erc_bench.records.record import RunRecord
 from erc_bench.scoring import metrics
@@ -39,6 +41,8 @@ class Row:
     each label weighted by its support. `confusion` sums the seeds, (labels, labels + 1); `shares` has what part of each
     gold label got each answer, of the same shape, a mean over seeds and resamplings.
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
+    `decision` says how labels were chosen among scores: `calibrated` (an offset of the neutral label, chosen on
+    validation), `argmax`, or `none` where no scores were compared.
     `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number
     (`erc_bench.board.published.FLAGS` explains those of published rows); `checked` says where the number of a published
     row was read.
@@ -65,6 +69,7 @@ class Row:
     without_support: tuple[str, ...] = ()
     context: str = ""
     context_tested: bool = False
+    decision: str = ""
     floor: bool = False
     parameters: int | None = None
     train_seconds: float | None = None
@@ -155,11 +160,21 @@ def row_of_runs(title: str, records: Sequence[RunRecord], protocol: str, subset:
         reference=first.reference,
         seeds=len({record.seed for record in records}),
         context=first.context or "",
+        decision=_decision(first),
         context_tested=bool(first.context_check and first.context_check.tested),
         floor=first.floor,
         parameters=first.parameters,
         commands=tuple(record.command for record in records),
     )
+
+
+def _decision(record: RunRecord) -> str:
+    if record.evidence != "measured":
+        return ""
+    try:
+        return system_class(record.system).decision_of(record.config)
+    except ErcBenchError:  # a system that is not installed here: its record says it, or nothing does
+        return str(record.config.get("decision", ""))
 
 
 def control_row(title: str, summary: str, dataset: str, protocol: str, subset: str) -> Row:

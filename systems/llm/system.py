@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from erc_bench.contract.domain import Dialogue, LabelSet, Target
-from erc_bench.contract.system import Context, Prediction, Report, Runtime, System, SystemInfo
+from erc_bench.contract.system import NO_DECISION, Context, Prediction, Report, Runtime, System, SystemInfo
 from erc_bench.errors import ConfigError, ModelUnavailableError, SystemFailedError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.toolkit.prompts import PromptTemplate, load_prompt
@@ -66,6 +66,11 @@ class LLM(System[LLMConfig]):
         self._examples: list[Example] = []
         self._server: ManagedServer | None = None
         self._tally = _Tally()
+
+    @classmethod
+    def decision_of(cls, config: Mapping[str, Any]) -> str:
+        """In mode `rank` the likeliest label: an offset chosen on validation would cost as many questions again."""
+        return "argmax" if config.get("mode") == "rank" else NO_DECISION
 
     @property
     def context(self) -> Context:

@@ -16,6 +16,7 @@ from erc_bench.contract.config import (
     option,
     parse_settings,
     recorded,
+    recorded_value,
 )
 from erc_bench.errors import ConfigError
 
@@ -93,6 +94,12 @@ def test_a_setting_added_later_keeps_the_identity_of_runs_made_before() -> None:
     assert config_hash(Grown(epochs=6, precision="float32"), targets="all") == before
     assert config_hash(Grown(epochs=6), targets="all") != before
     assert changed_settings(Grown(precision="float32")) == {"precision": "float32"}
+    assert recorded_value(Grown, {"epochs": 6}, "precision") == "float32", (
+        "what a run was that is older than the setting"
+    )
+    assert recorded_value(Grown, {"precision": "bf16"}, "precision") == "bf16"
+    assert recorded_value(Grown, {}, "epochs") == 5
+    assert recorded_value(Config, {}, "precision") is None
 
 
 def test_changed_settings_leave_out_defaults_and_addresses() -> None:

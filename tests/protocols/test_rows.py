@@ -54,3 +54,24 @@ def test_what_follows_from_confusions_is_a_mean_over_them() -> None:
 def test_one_value_has_no_deviation() -> None:
     assert spread_over(np.array([3.0])).deviation is None
     assert spread_over(np.array([3.0, 5.0])).deviation == pytest.approx(2**0.5)
+
+
+@pytest.mark.parametrize(
+    ("system", "config", "decision"),
+    [
+        ("sentemocontext", {"decision": "calibrated"}, "calibrated"),
+        ("sentemocontext", {"decision": "argmax"}, "argmax"),
+        ("raw-encoder", {"encoder": "minilm"}, "argmax"),  # older than the setting
+        ("raw-encoder", {"encoder": "minilm", "decision": "calibrated"}, "calibrated"),
+        ("lookup", {}, "none"),
+        ("not-installed", {"decision": "argmax"}, "argmax"),
+        ("not-installed", {}, ""),
+    ],
+)
+def test_a_row_says_how_labels_were_chosen(
+    system: str, config: dict[str, str], decision: str, tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun
+) -> None:
+    record = write_run(tmp_path, mini, gold(mini)).record.model_copy(update={"system": system, "config": config})
+    assert row_of_runs("t", [record], "utterance", "all").decision == decision
+    made_elsewhere = record.model_copy(update={"evidence": "predictions"})
+    assert row_of_runs("t", [made_elsewhere], "utterance", "all").decision == ""

@@ -19,7 +19,7 @@ FIRST_COLUMNS = (
     *(f"{metric}{end}" for metric in WITH_INTERVAL for end in ("", "_low", "_high")),
     *("unusable_rate", "context", "parameters", "train_seconds", "utterances_per_second", "evidence", "source"),
 )
-LATER_COLUMNS = ("above_floors",)
+LATER_COLUMNS = ("above_floors", "decision")
 TIME_DECIMALS = 1
 
 
@@ -97,6 +97,7 @@ def values(row: Row) -> dict[str, Any]:
         "utterances_per_second": _rounded(row.utterances_per_second, TIME_DECIMALS),
         "evidence": row.evidence,
         "source": "; ".join([row.source, *(f"flag: {flag}" for flag in row.flags), *_checked(row)]),
+        "decision": row.decision or None,
         "above_floors": None if row.above_floors is None else "yes" if row.above_floors else "no",
     }
     for metric in METRICS.values():

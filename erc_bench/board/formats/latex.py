@@ -46,7 +46,7 @@ SPECIAL = {
 HEADER = r"""% Leaderboard of erc-bench. Preamble: \usepackage{booktabs,amssymb}
 """
 SIZE = r"\footnotesize"
-LEFT_OUT = ("parameters", "training", "utt/s", "evidence")
+LEFT_OUT = ("decision", "parameters", "training", "utt/s", "evidence")
 NAME_WIDTH = r"0.21\linewidth"
 NOTE_WIDTH = r"0.95\linewidth"
 

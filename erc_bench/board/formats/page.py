@@ -217,6 +217,7 @@ def _columns(
         *columns,
         Column("unusable", "Unusable", hint="Share of targets without a usable answer, counted as wrong"),
         Column("context", "Context", kind="text", hint="What the system reads to label an utterance"),
+        Column("decision", "Decision", kind="text", hint="How labels are chosen among scores"),
         Column("parameters", "Params"),
         Column("train_seconds", "Training"),
         Column("utterances_per_second", "Utt./s", descending=True, hint="Utterances labelled per second"),
@@ -315,6 +316,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
         ("Reference", row.reference),
         ("Checked", row.checked and f"{row.checked}: {CHECKED.get(row.checked, row.checked)}"),
         ("Context", context),
+        ("Decision", row.decision),
         ("Parameters", "" if row.parameters is None else f"{row.parameters:,}"),
         ("Training time", "" if row.train_seconds is None else f"{row.train_seconds:,.1f} s"),
         (

@@ -89,6 +89,8 @@ def cell_of(
                 "" if not row.context or row.evidence == "published" else "tested" if row.context_tested else "untested"
             )
             return Cell(row.context or MISSING, row.context, note=note)
+        case "decision":
+            return Cell(row.decision or MISSING, row.decision)
         case "train_seconds":
             return Cell(duration_text(row.train_seconds), _number(row.train_seconds))
         case "evidence":

@@ -23,7 +23,7 @@ Cell = TypeVar("Cell")
 UNLIMITED = 10_000
 WRAPPING = ("system", "reference", "flags", "source", "question", "A", "B")
 WRAP_WIDTH = 26
-DROPPED_FIRST = ("source", "checked", "evidence", "training", "utt/s", "parameters")
+DROPPED_FIRST = ("source", "checked", "evidence", "training", "utt/s", "parameters", "decision")
 DROPPED_LATER = ("unusable", "reference", "context", "seeds")
 
 

@@ -279,3 +279,8 @@ def test_a_model_must_be_given(lab: Lab) -> None:
 def test_impossible_settings_are_refused(lab: Lab, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         lab.system(**settings)
+
+
+@pytest.mark.parametrize(("mode", "decision"), [("generate", "none"), ("choose", "none"), ("rank", "argmax")])
+def test_only_rank_compares_scores(mode: str, decision: str) -> None:
+    assert LLM.decision_of({"mode": mode}) == decision
