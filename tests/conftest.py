@@ -248,7 +248,7 @@ def file_server() -> Iterator[FileServer]:
 @pytest.fixture(autouse=True)
 def results_kept_apart(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests read of predictions and compute from them stays out of the user's cache."""
-    for module in ("records.answers", "scoring.kept"):
+    for module in ("records.answers", "scoring.kept", "data.overlap"):
         monkeypatch.setattr(f"erc_bench.{module}.cache_dir", lambda: tmp_path_factory.getbasetemp() / "cache")
 
 

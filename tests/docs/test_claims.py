@@ -1,0 +1,215 @@
+"""What README and docs conclude from the committed runs, recomputed from their records.
+
+A sentence that fails here no longer follows: rewrite it, with the numbers that the message gives.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import comb
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from erc_bench.board.contrasts import Answer, answered, read_contrasts
+from erc_bench.board.model import ranked
+from erc_bench.board.words import signed
+from erc_bench.contract.domain import Dataset
+from erc_bench.protocols.rows import Row, Section
+from erc_bench.protocols.runs import DatasetRuns
+from erc_bench.protocols.subsets import SUBSETS
+from erc_bench.protocols.utterance import UTTERANCE
+from erc_bench.records.groups import group_runs, without_twins
+from erc_bench.records.record import find_runs
+from erc_bench.scoring.catalogue import MICRO_F1
+from erc_bench.scoring.metrics import scores
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMITTED = REPOSITORY / "leaderboard"
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+AGAIN = (
+    "Make the board again: erc-bench leaderboard --results-dir leaderboard --format md,csv,html,contrasts && "
+    "python docs/make_readme_tables.py"
+)
+SEC, CLASSIFIER, NGRAMS, LOOKUP = "sentemocontext", "minilm-classifier", "tfidf-logreg", "lookup"
+
+
+@dataclass
+class Committed:
+    """The rows of the committed runs on all utterances, the answers to the questions, micro F1 by subset and title."""
+
+    rows: tuple[Row, ...]
+    answers: Mapping[tuple[str, str], Answer]
+    section: Section
+    score: Callable[[str, str], str]
+    annotators: Row
+
+    @property
+    def systems(self) -> list[Row]:
+        """The rows that have a rank, best first."""
+        return [row for row in self.rows if row.rank]
+
+    @property
+    def first(self) -> list[Row]:
+        """Those that share the first rank with all others that have it."""
+        return [row for row in self.systems if row.rank == self.systems[0].rank]
+
+
+@pytest.fixture(scope="module")
+def committed(dailydialog: Dataset) -> Committed:
+    kept, _ = without_twins(group_runs(find_runs(COMMITTED)))
+    runs = DatasetRuns.of(dailydialog, kept)
+    section = ranked(UTTERANCE.sections(runs, ("all",))[0], MICRO_F1)
+    answers = answered(read_contrasts(), dailydialog.name, [section], runs.rows, MICRO_F1)
+    groups = {named.title: named.group for named in runs.rows}
+
+    def score(subset: str, title: str) -> str:
+        part = UTTERANCE.view(dailydialog, SUBSETS[subset])
+        by_seed = [run.sum(axis=0) for run in runs.confusions(part, groups[title])]
+        return f"{sum(float(scores(run, dailydialog.labels)['micro_f1']) for run in by_seed) / len(by_seed):.2f}"
+
+    single = DatasetRuns(dailydialog, [named for named in runs.rows if named.title == LOOKUP])
+    (twice,) = UTTERANCE.sections(single, ("annotated-twice",))
+    by_rows = {(each.contrast.a, each.contrast.b): each for each in answers if each.contrast.subset == "all"}
+    return Committed(section.rows, by_rows, section, score, twice.rows[0])
+
+
+def must_say(page: str, *sentences: str) -> None:
+    text = " ".join((REPOSITORY / page).read_text("utf-8").split())
+    for sentence in sentences:
+        assert " ".join(sentence.split()) in text, f"{page} must say: {sentence}"
+
+
+def effect(answer: Answer) -> str:
+    found = answer.comparison
+    assert found is not None
+    return f"[{signed(MICRO_F1, found.interval.low)}, {signed(MICRO_F1, found.interval.high)}]"
+
+
+def p_values(answer: Answer) -> tuple[float, float]:
+    assert answer.comparison is not None
+    assert answer.corrected is not None
+    return answer.comparison.p_value, answer.corrected
+
+
+@pytest.mark.data
+def test_who_shares_the_first_rank_and_what_that_means(committed: Committed) -> None:
+    systems, first = committed.systems, committed.first
+    shown = [(row.title, row.rank) for row in systems]
+    assert first[0].rank == f"1-{len(first)}", f"the first rank is not that of a group: {shown}"
+    must_say("README.md", f"**The first {NUMBERS[len(first)]} systems share a rank**")
+    must_say("README.md", f"for all {comb(len(systems), 2)} pairs of systems")
+    must_say(
+        "docs/protocols-and-metrics.md",
+        f"({len(systems)} systems on DailyDialog: {comb(len(systems), 2)} + {len(systems)})",
+    )
+    must_say("docs/protocols-and-metrics.md", f"among all pairs of {len(systems)} systems it is far from shown")
+    names = {row.title for row in first}
+    assert names >= {SEC, CLASSIFIER, NGRAMS}, f"README and docs/reproduction.md say that these share a rank: {shown}"
+
+
+@pytest.mark.data
+def test_the_contrast_of_the_paper(committed: Committed) -> None:
+    answer = committed.answers[SEC, CLASSIFIER]
+    assert answer.comparison is not None
+    difference, (p, corrected) = answer.comparison.difference, p_values(answer)
+    family = sum(each.contrast.family == answer.contrast.family for each in committed.answers.values())
+    must_say(
+        "README.md",
+        f"**The system of the paper is {difference:.2f} micro F1 above a classifier of single utterances** {effect(answer)}: "
+        f"p = {p:.3f} for this one question, {corrected:.3f} corrected for the {NUMBERS[family]} about the paper.",
+    )
+    must_say(
+        "docs/reproduction.md",
+        f"the system as described is {difference:.2f} micro F1 above it {effect(answer)}: p = {p:.3f} for this one question, "
+        f"and {corrected:.3f} corrected for the {NUMBERS[family]} about the paper.",
+    )
+    must_say(
+        "docs/protocols-and-metrics.md",
+        f"the answer on DailyDialog is +{difference:.2f} micro F1 {effect(answer)}, *p* = {p:.3f}",
+        f"Corrected for the {NUMBERS[family]} questions about the paper it is *p* = {corrected:.3f}",
+    )
+    assert p < 0.05 < corrected, "docs/reproduction.md calls the gain likely and not beyond doubt"
+
+
+@pytest.mark.data
+def test_the_system_of_the_paper_and_n_grams(committed: Committed) -> None:
+    answer = committed.answers[SEC, NGRAMS]
+    assert answer.comparison is not None
+    must_say(
+        "README.md",
+        f"A linear model of n-grams is {answer.comparison.difference:.2f} below it {effect(answer)}, "
+        f"p = {answer.comparison.p_value:.3f}.",
+    )
+
+
+@pytest.mark.data
+def test_who_is_better_than_every_floor(committed: Committed) -> None:
+    above = [row.title for row in committed.systems if row.above_floors]
+    assert above == [row.title for row in committed.first], f"README says that these and no others are above: {above}"
+    floors = [row.title for row in committed.rows if row.floor]
+    assert floors[0] == LOOKUP, f"README calls lookup the best floor, got {floors}"
+    must_say(
+        "README.md",
+        f"**The first {NUMBERS[len(above)]} are better than every floor, and no other system is shown to be.** The best floor, "
+        f"`lookup`, answers with the training label of the same text: {committed.score('all', LOOKUP)}.",
+    )
+
+
+@pytest.mark.data
+def test_scores_without_near_twins(committed: Committed) -> None:
+    happy, score = "constant (label=happiness)", committed.score
+    must_say(
+        "README.md",
+        f"(`novel`) it falls to {score('novel', LOOKUP)}, below always answering *happiness* ({score('novel', happy)}), while "
+        f"`sentemocontext` keeps {score('novel', SEC)}, `tfidf-logreg` {score('novel', NGRAMS)} and `minilm-classifier` "
+        f"{score('novel', CLASSIFIER)}.",
+    )
+    assert float(score("novel", LOOKUP)) < float(score("novel", happy))
+    part = ("all", "not-verbatim", "novel")
+    from_to = [[score(subset, title) for subset in part] for title in (LOOKUP, happy)]
+    must_say(
+        "docs/protocols-and-metrics.md",
+        f"goes from {from_to[0][0]} micro F1 on `all` over {from_to[0][1]} on `not-verbatim` to {from_to[0][2]} on `novel`",
+        f"goes from {from_to[1][0]} over {from_to[1][1]} to {from_to[1][2]}",
+    )
+
+
+@pytest.mark.data
+def test_the_second_annotation(committed: Committed) -> None:
+    found = {name: score.value for name, score in committed.annotators.scores.items()}
+    sec, ngrams = (committed.score("annotated-twice", title) for title in (SEC, NGRAMS))
+    assert min(float(sec), float(ngrams)) > found["micro_f1"], "README says that systems score no less than annotators"
+    must_say(
+        "README.md",
+        f"second annotation, which scores {found['micro_f1']:.2f} micro F1; `sentemocontext` has {sec} and `tfidf-logreg` "
+        f"{ngrams} on them",
+    )
+    must_say(
+        "docs/protocols-and-metrics.md",
+        f"{found['micro_f1']:.2f} micro F1, {found['macro_f1']:.2f} macro F1 and an MCC of {found['mcc']:.3f}",
+        f"agree with the test labels on {found['accuracy']:.1f}% of the utterances",
+        f"so that {sec} for `sentemocontext` and {ngrams} for `tfidf-logreg` do not say",
+    )
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_readme_tables", REPOSITORY / "docs" / "make_readme_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_of_the_readme_are_the_committed_board(tables: ModuleType) -> None:
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    try:
+        wanted = tables.with_tables(text)
+    except (SystemExit, KeyError) as error:
+        pytest.fail(f"The committed board is older than this code: {error}. {AGAIN}")
+    assert text == wanted, AGAIN
