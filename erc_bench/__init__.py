@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "api.data": ("audit", "datasets", "load_dataset"),
     "api.runs": ("check", "export", "run", "score", "systems"),
-    "api.results": ("across", "compare", "contrasts", "leaderboard", "power", "show", "verify"),
+    "api.results": ("across", "compare", "contrasts", "leaderboard", "power", "show", "transfer", "verify"),
     "data.spec": ("DatasetSpec",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
@@ -57,6 +57,7 @@ __all__ = [
     "score",
     "show",
     "systems",
+    "transfer",
     "verify",
 ]
 

@@ -43,7 +43,7 @@ FUNCTIONS = {
         "score",
         "show",
     ),
-    *("systems", "verify"),
+    *("systems", "transfer", "verify"),
 }
 
 

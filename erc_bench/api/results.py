@@ -278,6 +278,42 @@ def show(
     return build_showing(loaded, first, other, errors=errors, label=label, dialogue=dialogue)
 
 
+def transfer(
+    results_dir: Folder = RESULTS,
+    *,
+    system: str | None = None,
+    data_dir: Folder | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """What systems trained on one corpus reach on another: a line a system and pair of corpora.
+
+    The columns are those of transfer.csv. `score` is in the metric that ranks the corpus it was tested on, over the labels
+    that both have; `own` is the score of the same system trained on the test corpus, on the same utterances, and
+    `difference` what separates the two, paired over dialogues; `_low` and `_high` end 95% intervals.
+
+    Parameters
+    ----------
+    system
+        Only this one, titled as on a board.
+
+    Raises
+    ------
+    DataMissingError
+        No run that was trained on another corpus.
+    UnknownNameError
+        None of that system.
+    """
+    import pandas as pd
+
+    from erc_bench.board.formats.transfer_files import values
+    from erc_bench.board.transfer import build_matrices
+
+    every, problems = build_matrices(Path(results_dir), system=system, data_dir=path_of(data_dir), progress=progress)
+    for problem in problems:
+        warnings.warn(str(problem), stacklevel=2)
+    return pd.DataFrame([values(cell) for cells in every.values() for cell in cells]).astype({"seeds": "Int64"})
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
     """What was recomputed: complete runs, board files, runs left out as incomplete, and every difference found."""
@@ -315,6 +351,7 @@ def verify(
         There is no complete run.
     """
     from erc_bench.inspection.verify import verify_boards, verify_run
+    from erc_bench.inspection.verify_transfer import verify_transfer
 
     folders, results = list(runs), Path(results_dir)
     complete, incomplete = complete_runs(folders, results, "verified")
@@ -336,4 +373,6 @@ def verify(
     if not folders and not differences:
         places = [results, Path(output_dir or results)]
         boards, differences = verify_boards(results, places, path_of(data_dir), path_of(contrasts))
+        matrices, others = verify_transfer(results, places, path_of(data_dir))
+        boards, differences = boards + matrices, [*differences, *others]
     return Verification(len(complete), boards, len(incomplete), tuple(differences))

@@ -22,6 +22,7 @@ COMMANDS = {
     "leaderboard": "leaderboard:leaderboard",
     "compare": "compare:compare",
     "power": "power:power",
+    "transfer": "transfer:transfer",
     "show": "show:show",
     "score": "score:score",
     "verify": "verify:verify",

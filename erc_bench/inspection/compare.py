@@ -156,7 +156,7 @@ def _parts(
     subset: str,
     metric: Metric,
 ) -> tuple[Part, ...]:
-    if not isinstance(protocol, LabelProtocol):
+    if not (isinstance(protocol, LabelProtocol) and protocol.by_phenomenon):
         raise UsageError(
             f"a protocol must score utterances to be told apart by {phenomenon.name}, got {protocol.name}."
         )

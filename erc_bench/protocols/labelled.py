@@ -37,6 +37,9 @@ class LabelProtocol(Protocol):
     apart: ClassVar[tuple[str, ...]] = ()
     """Subsets that get a section of their own though they stand in no column beside the whole test split."""
 
+    by_phenomenon: ClassVar[bool] = True
+    """Whether what counts depends on the dataset alone, so that it can be cut into phenomena."""
+
     @abstractmethod
     def turns(self, dialogue: Dialogue, labels: LabelSet) -> Sequence[int]:
         """The turns of a labelled dialogue that count, from 0, in order."""

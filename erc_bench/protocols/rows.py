@@ -43,7 +43,8 @@ class Row:
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
     `decision` says how labels were chosen among scores: `calibrated` (an offset of the neutral label, chosen on
     validation), `argmax`, or `none` where no scores were compared.
-    `reference` is the publication that a row stands for. `flags` are short warnings that belong beside the number
+    `trained_on` is another corpus that the row was trained on. `reference` is the publication that a row stands for.
+    `flags` are short warnings that belong beside the number
     (`erc_bench.board.published.FLAGS` explains those of published rows); `checked` says where the number of a published
     row was read.
     """
@@ -71,6 +72,7 @@ class Row:
     context_tested: bool = False
     decision: str = ""
     floor: bool = False
+    trained_on: str = ""
     parameters: int | None = None
     train_seconds: float | None = None
     utterances_per_second: float | None = None
@@ -163,6 +165,7 @@ def row_of_runs(title: str, records: Sequence[RunRecord], protocol: str, subset:
         decision=_decision(first),
         context_tested=bool(first.context_check and first.context_check.tested),
         floor=first.floor,
+        trained_on=first.trained_on_name or "",
         parameters=first.parameters,
         commands=tuple(record.command for record in records),
     )

@@ -35,6 +35,7 @@ class Transfer(LabelProtocol):
         "either training split as a whole."
     )
     evidence_files = (SEEN_FILE,)
+    by_phenomenon = False
 
     def turns(self, dialogue: Dialogue, labels: LabelSet) -> list[int]:
         """The turns whose gold label is one of the labels."""
@@ -61,7 +62,7 @@ class Transfer(LabelProtocol):
                 section = self.section(
                     runs, [*rows, *own], replace(part, protocol=f"{self.name} from {corpus}"), subset
                 )
-                found.append(_described(section, runs.dataset, trained_on, {named.title for named in rows}))
+                found.append(_described(section, runs.dataset, trained_on))
         return found
 
     def _by_corpus(self, runs: DatasetRuns) -> dict[str, list[NamedGroup]]:
@@ -89,6 +90,12 @@ class Transfer(LabelProtocol):
                 read_seen(run.folder, dataset, run.record.trained_on.fingerprint)
             except DataError as error:
                 yield str(error)
+
+
+def training_corpus(section: Section) -> str | None:
+    """The corpus that the rows of a section were trained on, if it is one of this protocol."""
+    name, _, corpus = section.protocol.partition(" from ")
+    return corpus if name == TRANSFER.name else None
 
 
 def shared_part(
@@ -142,11 +149,8 @@ def _agreed(rows: Sequence[NamedGroup], dataset: Dataset) -> tuple[TrainedOn, fr
     return said, seen
 
 
-def _described(section: Section, dataset: Dataset, trained_on: TrainedOn, titles: Collection[str]) -> Section:
-    """The section with what the labels of the other corpus became and how much was left out.
-
-    `titles` are those of rows trained there.
-    """
+def _described(section: Section, dataset: Dataset, trained_on: TrainedOn) -> Section:
+    """The section with what the labels of the other corpus became and how much was left out."""
     counting = {test: train for train, test in trained_on.labels.items()}
     gold = Counter(u.label or "" for dialogue in dataset.test for u in dialogue.utterances)
     pairs = ", ".join(f"{name} ({counting[name]})" for name in dataset.labels.names if name in counting)
@@ -163,7 +167,7 @@ def _described(section: Section, dataset: Dataset, trained_on: TrainedOn, titles
         replace(
             row,
             notes=(*row.notes, *notes),
-            unusable_as_neutral=row.unusable_as_neutral if row.title in titles else {},
+            unusable_as_neutral=row.unusable_as_neutral if row.trained_on else {},
         )
         for row in section.rows
     )

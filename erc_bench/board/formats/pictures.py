@@ -68,7 +68,7 @@ def write_pictures(sections: Sequence[Section], folder: Path, formats: Sequence[
     written = []
     for section in sections:
         for name, draw in _pictures(section):
-            with _style():
+            with style():
                 figure = draw()
                 for wanted in formats:
                     path = folder / f"{name}.{wanted}"
@@ -78,7 +78,7 @@ def write_pictures(sections: Sequence[Section], folder: Path, formats: Sequence[
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Matplotlib's own defaults and ours, whatever the user's matplotlibrc says."""
     import matplotlib.style
 
@@ -172,7 +172,7 @@ def tradeoff_figure(section: Section, cost: Cost) -> Figure:
             side = ANCHORS[mark.anchor]
             axis.text(
                 *place,
-                _shortened(mark.label),
+                shortened(mark.label),
                 ha=side,
                 va="baseline",
                 fontsize=7.5,
@@ -215,7 +215,7 @@ def confusion_figure(row: Row) -> Figure:
     axis.set_ylabel("Gold")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    axis.set_title(f"{_shortened(row.title)}\n{row.dataset}, {row.protocol}, {row.subset}", fontsize=9, loc="left")
+    axis.set_title(f"{shortened(row.title)}\n{row.dataset}, {row.protocol}, {row.subset}", fontsize=9, loc="left")
     figure.tight_layout()
     return figure
 
@@ -226,9 +226,10 @@ def _title(figure: Figure, section: Section) -> None:
 
 
 def _label(row: Row) -> str:
-    return f"{_shortened(row.title)} (floor)" if row.floor else _shortened(row.title)
+    return f"{shortened(row.title)} (floor)" if row.floor else shortened(row.title)
 
 
-def _shortened(text: str, longest: int = LONGEST_TITLE) -> str:
+def shortened(text: str, longest: int = LONGEST_TITLE) -> str:
+    """A text that fits a picture, without characters that cannot be printed."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return printable if len(printable) <= longest else f"{printable[: longest - 1]}…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO, TypeVar
 
 from rich import box
@@ -60,6 +60,14 @@ def print_across(board: AcrossBoard, file: TextIO) -> None:
     _heading(console, across_text.holding(board))
     for line in across_text.holding_lines(board):
         _print(console, line)
+
+
+def print_tables(tables: Iterable[tuple[str, text.TextTable]], file: TextIO) -> None:
+    """Print tables, each below its heading."""
+    console = _console(file)
+    for heading, table in tables:
+        _heading(console, heading)
+        _table(console, table)
 
 
 def _console(file: TextIO) -> Console:
