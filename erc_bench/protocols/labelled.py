@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target, Targets
 from erc_bench.errors import DataError
+from erc_bench.protocols.confidence import with_confidences
 from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.rows import Row, Score, Section, row_of_runs, with_confusions
 from erc_bench.protocols.runs import DatasetRuns
@@ -125,6 +126,11 @@ class LabelProtocol(Protocol):
             _row(part, named, estimated, np.stack([run.sum(axis=0) for run in by_seed]), labels)
             for named, estimated, by_seed in zip(covered, found, confusions, strict=True)
         ]
+        if labels == runs.dataset.labels:
+            rows = [
+                with_confidences(row, part, runs.answers(named.group), runs.confidences(named.group))
+                for row, named in zip(rows, covered, strict=True)
+            ]
         if subset.annotated is not None:
             rows.insert(0, _annotators_row(runs.dataset, part, subset.annotated(runs.dataset), weights))
         return Section(

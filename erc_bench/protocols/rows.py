@@ -15,6 +15,7 @@ from erc_bench.records.groups import source_of
 from erc_bench.records.record import RunRecord
 from erc_bench.scoring import metrics
 from erc_bench.scoring.bootstrap import Estimate
+from erc_bench.scoring.calibration import Reliability
 from erc_bench.scoring.catalogue import METRICS, headline
 from erc_bench.scoring.metric import Metric
 
@@ -32,6 +33,16 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Sureness:
+    """How well a row knew when it was right: `bins` of all seeds where scores are probabilities, and the mean `risk` of its
+    surest answers at coverages of 1% to 100% (`erc_bench.scoring.calibration`).
+    """
+
+    bins: Reliability | None
+    risk: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of the board, measured or published.
 
@@ -46,7 +57,7 @@ class Row:
     `trained_on` is another corpus that the row was trained on. `reference` is the publication that a row stands for.
     `flags` are short warnings that belong beside the number
     (`erc_bench.board.published.FLAGS` explains those of published rows); `checked` says where the number of a published
-    row was read.
+    row was read. `sureness` is there where predictions have scores.
     """
 
     title: str
@@ -80,6 +91,7 @@ class Row:
     checked: str = ""
     notes: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    sureness: Sureness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.protocols.views import View, dialogue_confusions
 from erc_bench.records.answers import AnswerReader, Codes
+from erc_bench.records.confidences import ConfidenceReader, Confidences
 from erc_bench.records.groups import NamedGroup, RunGroup, check_run, named_groups
 from erc_bench.records.record import Run
 
@@ -27,6 +28,8 @@ class DatasetRuns:
         self._checked: set[Path] = set()
         self._reader = AnswerReader(dataset)
         self._answers: dict[Path, Codes] = {}
+        self._scores = ConfidenceReader(dataset)
+        self._confidences: dict[Path, Confidences | None] = {}
 
     @classmethod
     def of(cls, dataset: Dataset, groups: Iterable[RunGroup], progress: Progress | None = None) -> DatasetRuns:
@@ -50,6 +53,19 @@ class DatasetRuns:
                 self._answers[run.folder] = self._reader.of_run(run)
                 self._checked.add(run.folder)
                 task.advance()
+
+    def answers(self, group: RunGroup) -> list[Codes]:
+        """What every run of a group answered to each test utterance."""
+        self.read([group])
+        return [self._answers[run.folder] for run in group.runs]
+
+    def confidences(self, group: RunGroup) -> list[Confidences | None]:
+        """How sure every run of a group was of its answers; None for one without scores."""
+        self.read([group])
+        for run in group.runs:
+            if run.folder not in self._confidences:
+                self._confidences[run.folder] = self._scores.of_folder(run.folder)
+        return [self._confidences[run.folder] for run in group.runs]
 
     def confusions(self, part: View, group: RunGroup) -> list[NDArray[np.int64]]:
         """Confusion counts by dialogue of every run of a group, each int64 (D, K, K + 1).

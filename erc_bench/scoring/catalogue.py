@@ -100,7 +100,9 @@ METRICS |= {metric.name: metric for metric in _of_packages()}
 # Scores that a protocol computes from more than the counts of one run.
 TIE_RATE = Metric("tie_rate", "ties", "all triplets", None, SHARE, higher_is_better=False)
 WITHHELD_F1 = Metric("withheld_f1", "F1 of the withheld label", "the withheld label", None)
-OF_PROTOCOLS: dict[str, Metric] = {metric.name: metric for metric in (TIE_RATE, WITHHELD_F1)}
+ECE = Metric("ece", "calibration error", "all answers", None, SHARE, higher_is_better=False)
+AURC = Metric("aurc", "area under risk-coverage", "all answers", None, SHARE, higher_is_better=False)
+OF_PROTOCOLS: dict[str, Metric] = {metric.name: metric for metric in (TIE_RATE, WITHHELD_F1, ECE, AURC)}
 
 HALF_TIES = Reading("half_ties", "ties half")
 CORRECTED = Reading("corrected", "corrected")

@@ -9,7 +9,7 @@ from typing import Any
 
 from erc_bench.board.model import Board
 from erc_bench.protocols.rows import Row, Score
-from erc_bench.scoring.catalogue import METRICS, find_metric
+from erc_bench.scoring.catalogue import AURC, ECE, METRICS, find_metric
 from erc_bench.scoring.metric import Metric
 from erc_bench.shown import cell
 
@@ -20,12 +20,13 @@ FIRST_COLUMNS = (
     *("unusable_rate", "context", "parameters", "train_seconds", "utterances_per_second", "evidence", "source"),
 )
 LATER_COLUMNS = ("above_floors", "decision")
+LAST_COLUMNS = (ECE.name, AURC.name)
 TIME_DECIMALS = 1
 
 
 def columns() -> tuple[str, ...]:
-    """The columns of the CSV: the first ones in their published order, then later ones, then every other metric."""
-    return (*FIRST_COLUMNS, *LATER_COLUMNS, *(name for name in METRICS if name not in FIRST_COLUMNS))
+    """The columns of the CSV: the first ones in their published order, later ones, every other metric, and sureness."""
+    return (*FIRST_COLUMNS, *LATER_COLUMNS, *(name for name in METRICS if name not in FIRST_COLUMNS), *LAST_COLUMNS)
 
 
 def render_csv(boards: Sequence[Board]) -> str:
@@ -100,7 +101,7 @@ def values(row: Row) -> dict[str, Any]:
         "decision": row.decision or None,
         "above_floors": None if row.above_floors is None else "yes" if row.above_floors else "no",
     }
-    for metric in METRICS.values():
+    for metric in (*METRICS.values(), ECE, AURC):
         found |= _with_limits(metric, row.scores.get(metric.name))
     return {name: found[name] for name in columns()}
 

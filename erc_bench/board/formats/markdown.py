@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from erc_bench.board import text
 from erc_bench.board.by_phenomenon import phenomena_legend, phenomena_table, shown_section
 from erc_bench.board.model import Board
+from erc_bench.board.sureness import sure_section, sureness_table, without_scores
 from erc_bench.board.words import protocol_meaning, subset_meaning
+from erc_bench.scoring.calibration import BINS
 from erc_bench.shown import visible
 
 # What Markdown would read as code, emphasis, a table border, HTML, an entity, or a link or its definition.
@@ -57,6 +59,14 @@ def _board(board: Board) -> Iterator[str]:
         )
         yield markdown_table(phenomena_table(told))
         yield "\n".join(f"- {name}: {escaped(meaning)}" for name, meaning in phenomena_legend(told))
+    if sure := sure_section(board):
+        yield f"### {escaped(board.dataset)}: {sure.protocol}, how sure"
+        yield (
+            f"Calibration error: of the confidence in each answer, in {BINS} bins of equal width, for scores that are "
+            "probabilities. Risk: the share of wrong answers among the surest, and its mean over all coverages. No scores in "
+            f"the predictions: {escaped(', '.join(without_scores(sure)) or 'of none')}."
+        )
+        yield markdown_table(sureness_table(sure))
     if board.published:
         yield f"### {escaped(board.dataset)}: published results"
         yield (

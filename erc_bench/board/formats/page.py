@@ -17,7 +17,9 @@ from erc_bench.board.contrasts import Answer
 from erc_bench.board.formats.chart import Chart, chart
 from erc_bench.board.formats.html import render_template
 from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of, score_cell
+from erc_bench.board.formats.sureness_chart import SurenessChart, sureness_chart
 from erc_bench.board.published import CHECKED
+from erc_bench.board.sureness import without_scores
 from erc_bench.board.text import contrast_method, contrast_table
 from erc_bench.board.tradeoff import COSTS, linear_ticks
 from erc_bench.board.words import (
@@ -52,6 +54,7 @@ class Line:
     commands: list[str]
     facts: list[tuple[str, str]]
     phenomena: list[tuple[str, str, list[tuple[str, str, Cell]]]]
+    sureness: SurenessChart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +160,20 @@ def _view(section: Section, every: Sequence[Section]) -> SectionView:
         subset=section.subset,
         meaning=" ".join(text for text in meanings if text),
         size=f"{section.dialogues:,} dialogues, {section.utterances:,} utterances" if section.dialogues else "",
-        footnotes=_footnotes(rows),
+        footnotes=_footnotes(section),
         columns=[column for column in columns if any(line.cells[column.key].sort for line in lines)],
         lines=lines,
         charts=[chart(rows, metric, cost) for cost in COSTS for metric in metrics if metric in section.drawn],
     )
 
 
-def _footnotes(rows: Sequence[Row]) -> list[str]:
-    empty = dict.fromkeys(label for row in rows for label in row.without_support)
-    return [f"No utterance here has the label {label}: it scores 0 in the macro mean." for label in empty]
+def _footnotes(section: Section) -> list[str]:
+    empty = dict.fromkeys(label for row in section.rows for label in row.without_support)
+    notes = [f"No utterance here has the label {label}: it scores 0 in the macro mean." for label in empty]
+    silent = without_scores(section)
+    if silent:
+        notes.append(f"No scores in the predictions, so that how sure they are is not known: {', '.join(silent)}.")
+    return notes
 
 
 def _beside(section: Section, every: Sequence[Section]) -> Beside:
@@ -272,6 +279,7 @@ def _line(
         commands=[row.source] if row.evidence == "measured" and row.source else list(dict.fromkeys(row.commands)),
         facts=_facts(row),
         phenomena=[],
+        sureness=sureness_chart(row),
     )
 
 

@@ -1,0 +1,106 @@
+"""How sure a run was of each answer: the score that it gave the label it answered, for systems that give scores.
+
+Read in one pass and kept by content, like answers (`erc_bench.records.answers`): four bytes an utterance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erc_bench.content_cache import ContentCache
+from erc_bench.contract.domain import Dataset
+from erc_bench.contract.system import Prediction
+from erc_bench.paths import cache_dir
+from erc_bench.records.predictions import iterate_predictions, opened_predictions, predictions_path
+
+FOLDER = "confidences"
+FORMAT = b"confidences 1"
+ROUNDING = 0.02
+"""How far the scores of an answer may be from a sum of 1 to be probabilities: exports keep three digits of each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Confidences:
+    """The score of each answer, float32, in the order of the test utterances: nan for an unusable answer, or for none.
+
+    `probabilities` says whether the scores of every answer lie in 0..1 and add up to 1.
+    """
+
+    values: NDArray[np.float32]
+    probabilities: bool
+
+
+class ConfidenceReader:
+    """Reads the confidences of runs on one dataset.
+
+    Parameters
+    ----------
+    dataset
+        Whose test utterances the answers are for.
+    cache
+        Where to keep what was read; default the user's cache folder, which is safe to delete.
+    """
+
+    def __init__(self, dataset: Dataset, cache: Path | None = None) -> None:
+        self._kept = ContentCache((cache or cache_dir()) / FOLDER)
+        self._fingerprint = dataset.fingerprint
+        starts = np.cumsum([0, *(len(dialogue) for dialogue in dataset.test)]).tolist()
+        self._places = {
+            dialogue.id: (start, len(dialogue)) for dialogue, start in zip(dataset.test, starts, strict=False)
+        }
+        self.utterances = int(starts[-1])
+
+    def of_folder(self, folder: Path) -> Confidences | None:
+        """The confidences of a run; None where some answer has a label and no score for it.
+
+        Raises
+        ------
+        DataMissingError, DataCorruptError
+            There are no predictions, or they cannot be read.
+        """
+        path = predictions_path(folder)
+        with opened_predictions(path) as file:
+            first = file.readline()
+        if b'"scores"' not in first:
+            return None
+        with path.open("rb") as packed:
+            digest = hashlib.file_digest(packed, "sha256").digest()
+        key = hashlib.sha256(b"\0".join([FORMAT, self._fingerprint.encode(), digest])).hexdigest()
+        kept = self._kept.get(key)
+        if kept is None or len(kept) not in (2, 2 + 4 * self.utterances):
+            kept = self._written(self.of_predictions(iterate_predictions(path)))
+            self._kept.put(key, kept)
+        return self._read(kept)
+
+    def of_predictions(self, predictions: Iterable[Prediction]) -> Confidences | None:
+        """The confidences of predictions; those for other targets than test utterances are left out."""
+        values = np.full(self.utterances, np.nan, np.float32)
+        probabilities = True
+        for each in predictions:
+            start, length = self._places.get(each.dialogue, (0, 0))
+            if each.label is None or not 0 <= each.turn < length:
+                continue
+            if each.scores is None or each.label not in each.scores:
+                return None
+            values[start + each.turn] = each.scores[each.label]
+            given = each.scores.values()
+            probabilities = probabilities and min(given) >= 0 and abs(sum(given) - 1) <= ROUNDING
+        return Confidences(values, probabilities)
+
+    @staticmethod
+    def _written(found: Confidences | None) -> bytes:
+        if found is None:
+            return b"- "
+        return (b"p " if found.probabilities else b"s ") + found.values.astype("<f4").tobytes()
+
+    @staticmethod
+    def _read(content: bytes) -> Confidences | None:
+        if len(content) == 2:
+            return None
+        return Confidences(np.frombuffer(content[2:], "<f4").astype(np.float32), content[:2] == b"p ")

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from erc_bench.contract.domain import Dataset, targets_of
+from erc_bench.contract.system import Prediction
+from erc_bench.records.confidences import ConfidenceReader
+from erc_bench.records.predictions import PACKED_FILE, PREDICTIONS_FILE, packed, predictions_bytes, published_bytes
+
+
+def predictions(dataset: Dataset, *, total: float = 1.0) -> list[Prediction]:
+    """Each answers its first label, ever less sure, and the third not at all."""
+    names = dataset.labels.names
+    found = []
+    for place, target in enumerate(targets_of(dataset.test)):
+        first = total * (0.9 - 0.01 * (place % 50))
+        scores = {names[0]: first, names[1]: total - first} | dict.fromkeys(names[2:], 0.0)
+        found.append(Prediction(*target, None if place == 2 else names[0], scores))
+    return found
+
+
+def reader(dataset: Dataset, tmp_path: Path) -> ConfidenceReader:
+    return ConfidenceReader(dataset, tmp_path / "cache")
+
+
+def test_the_confidence_is_the_score_of_the_answer(sample: Dataset, tmp_path: Path) -> None:
+    (tmp_path / PREDICTIONS_FILE).write_bytes(predictions_bytes(predictions(sample)))
+    for _ in range(2):  # read, then kept
+        found = reader(sample, tmp_path).of_folder(tmp_path)
+        assert found is not None
+        assert found.probabilities
+        assert found.values[:2] == pytest.approx([0.9, 0.89])
+        assert np.isnan(found.values[2])
+        assert len(found.values) == sum(map(len, sample.test))
+
+
+def test_exports_keep_confidences(sample: Dataset, tmp_path: Path) -> None:
+    (tmp_path / PACKED_FILE).write_bytes(packed(published_bytes(predictions(sample), scores=True)))
+    found = reader(sample, tmp_path).of_folder(tmp_path)
+    assert found is not None
+    assert found.probabilities
+
+
+def test_a_run_without_scores_has_no_confidences(sample: Dataset, tmp_path: Path) -> None:
+    (tmp_path / PACKED_FILE).write_bytes(packed(published_bytes(predictions(sample), scores=False)))
+    assert reader(sample, tmp_path).of_folder(tmp_path) is None
+    every = predictions(sample)
+    assert reader(sample, tmp_path).of_predictions([*every[:-1], Prediction(*every[-1].target, "anger")]) is None
+
+
+def test_one_answer_without_a_score_is_kept_as_none(sample: Dataset, tmp_path: Path) -> None:
+    every = predictions(sample)
+    lines = predictions_bytes([*every[:-1], Prediction(*every[-1].target, "anger", {"fear": 1.0})])
+    (tmp_path / PREDICTIONS_FILE).write_bytes(lines)
+    assert [reader(sample, tmp_path).of_folder(tmp_path) for _ in range(2)] == [None, None]
+
+
+def test_scores_that_do_not_add_up_are_no_probabilities(sample: Dataset, tmp_path: Path) -> None:
+    found = reader(sample, tmp_path).of_predictions(predictions(sample, total=7.0))
+    assert found is not None
+    assert not found.probabilities
+
+
+def test_a_changed_file_is_read_again(sample: Dataset, tmp_path: Path) -> None:
+    (tmp_path / PREDICTIONS_FILE).write_bytes(predictions_bytes(predictions(sample)))
+    reader(sample, tmp_path).of_folder(tmp_path)
+    (tmp_path / PREDICTIONS_FILE).write_bytes(predictions_bytes(predictions(sample, total=0.5)))
+    found = reader(sample, tmp_path).of_folder(tmp_path)
+    assert found is not None
+    assert found.values[0] == pytest.approx(0.45)
