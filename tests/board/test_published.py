@@ -153,7 +153,7 @@ def test_rows_are_unranked_and_explain_their_flags() -> None:
         ),
         (
             "A,B 2020,d,sentence,50,,,,,,,S,,paper text",
-            "protocol must be one of utterance, last-turn, emotional, triplet, few-shot, got sentence",
+            "protocol must be one of utterance, last-turn, emotional, transfer, triplet, few-shot, got sentence",
         ),
         ("A,B 2020,d,last-turn,50,,,,,,,S,,paper text", "must carry the flag 'last turn only'"),
         ("A,B 2020,d,triplet,50,,,,,,,S,,paper text", "must carry the flag 'random triplets'"),
