@@ -75,3 +75,10 @@ def loaded(dataset: Folder | DatasetSpec | Dataset, data_dir: Folder | None = No
 def path_of(folder: Folder | None) -> Path | None:
     """A folder as a Path; None stays None."""
     return None if folder is None else Path(folder)
+
+
+def results_path(place: Folder) -> Path:
+    """Where results are read: a folder as it is; of a bucket (`s3://…`) the copy on this machine, fetched now."""
+    from erc_bench.records.storage import local_copy
+
+    return local_copy(place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from erc_bench.api.data import Folder, load_dataset, path_of
+from erc_bench.api.data import Folder, load_dataset, path_of, results_path
 from erc_bench.api.runs import RESULTS, complete_runs, not_complete
 from erc_bench.errors import DataError, UsageError
 from erc_bench.progress import Progress, SilentProgress
@@ -59,7 +59,7 @@ def leaderboard(
     from erc_bench.board.formats.csv_file import all_rows, every_value
 
     found = build_boards(
-        Path(results_dir),
+        results_path(results_dir),
         dataset=dataset,
         protocol=protocol,
         data_dir=path_of(data_dir),
@@ -188,7 +188,7 @@ def compare(
     """
     from erc_bench.inspection.compare import compare_sides, default_protocol, find_sides
 
-    first, second = find_sides(Path(results_dir), (str(a), str(b)), dataset)
+    first, second = find_sides(results_path(results_dir), (str(a), str(b)), dataset)
     data = load_dataset(first.group.record.dataset, data_dir=data_dir)
     chosen = protocol or default_protocol(first, second)
     return compare_sides(first, second, data, protocol=chosen, subset=subset, metric=metric, by=by)
@@ -267,11 +267,11 @@ def show(
     """
     from erc_bench.inspection.show import build_showing, find_other, find_run
 
-    first = find_run(Path(results_dir), str(run), dataset=dataset, seed=seed)
+    first = find_run(results_path(results_dir), str(run), dataset=dataset, seed=seed)
     name = first[0].record.dataset
     other = None
     if compare is not None:
-        other, note = find_other(Path(results_dir), str(compare), dataset=name, seed=seed)
+        other, note = find_other(results_path(results_dir), str(compare), dataset=name, seed=seed)
         if note:
             (progress or SilentProgress()).note(note)
     loaded = load_dataset(name, data_dir=data_dir)
@@ -353,7 +353,7 @@ def verify(
     from erc_bench.inspection.verify import verify_boards, verify_run
     from erc_bench.inspection.verify_transfer import verify_transfer
 
-    folders, results = list(runs), Path(results_dir)
+    folders, results = list(runs), results_path(results_dir)
     complete, incomplete = complete_runs(folders, results, "verified")
     if folders and incomplete:
         raise UsageError(not_complete(incomplete[0], "verified"))

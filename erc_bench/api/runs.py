@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from erc_bench.api.data import Folder, loaded
+from erc_bench.api.data import Folder, loaded, results_path
 from erc_bench.contract.domain import Dataset, Targets
 from erc_bench.contract.system import Context, System, SystemInfo
 from erc_bench.errors import DataMissingError, ErcBenchError, UsageError
@@ -117,6 +117,8 @@ def _made(requests: Sequence[RunRequest], executor: Executor, progress: Progress
                 found[id(request)] = result.run
     if failures:
         raise failures[0]
+    for bucket in {request.bucket for request in requests if request.bucket is not None}:
+        bucket.fetch(progress, only=[run.folder for run in found.values()])
     return [found[id(request)] for request in requests]
 
 
@@ -137,21 +139,25 @@ def requests_of(
         A dataset is ranked by a metric that does not exist.
     UsageError
         A withheld label that the dataset lacks, another corpus that shares no labels, or a system that has no use for them.
+    StorageError
+        Nothing can be written to the bucket that the records belong in.
     """
     from erc_bench.contract.system import Runtime
     from erc_bench.paths import cache_dir
+    from erc_bench.records.storage import Bucket, is_remote
     from erc_bench.running.request import RunRequest, check_train_subset, check_transfer, check_withheld
     from erc_bench.scoring.catalogue import ranking_metric
 
     for data in datasets.values():
         ranking_metric(data)
+    bucket = Bucket(str(results_dir)) if is_remote(results_dir) else None
     runtime = Runtime(device=device, offline=offline, cache_dir=cache_dir())
     requests = [
         RunRequest(
             system=each.system,
             config=each.config,
             dataset=datasets[each.dataset],
-            results=Path(results_dir),
+            results=Path(results_dir) if bucket is None else bucket.folder,
             seed=each.seed,
             targets=each.targets,
             runtime=runtime,
@@ -159,6 +165,7 @@ def requests_of(
             withheld=each.withheld,
             train_on=None if each.train_on is None else datasets[each.train_on],
             train_subset=each.train_subset,
+            bucket=bucket,
         )
         for each in planned
     ]
@@ -166,6 +173,8 @@ def requests_of(
         check_withheld(request)
         check_train_subset(request)
         check_transfer(request)
+    if bucket is not None:
+        bucket.check()
     return requests
 
 
@@ -206,9 +215,12 @@ def score(
     DataError
         The file is missing or has problems: the first twenty, with their lines. Nothing is written.
     """
+    from erc_bench.records.storage import is_remote
     from erc_bench.running.import_predictions import Scoring, check_name, import_predictions
 
     check_name(name)
+    if is_remote(results_dir):
+        raise UsageError(f"results_dir must be a folder for predictions made elsewhere, got {results_dir!r}.")
     scoring = Scoring(name, targets, seed, context, source)
     return import_predictions(Path(file), scoring, loaded(dataset, data_dir), Path(results_dir), overwrite=overwrite)
 
@@ -242,7 +254,7 @@ def export(
     from erc_bench.running.export import export_run
 
     folders = list(runs)
-    complete, incomplete = complete_runs(folders, Path(results_dir), "exported")
+    complete, incomplete = complete_runs(folders, results_path(results_dir), "exported")
     if folders and incomplete:
         raise UsageError(not_complete(incomplete[0], "exported"))
     if incomplete:

@@ -73,14 +73,14 @@ def leaderboard(
     from erc_bench.data.registry import dataset_name
     from erc_bench.progress import default_progress
 
-    names = parse_formats(formats)
+    names, place = parse_formats(formats), options.folder_to_write(output_dir, results_dir)
     if across:
         for option, value in (("--dataset", dataset), ("--contrasts", contrasts)):
             if value is not None:
                 raise UsageError(
                     f"{option} must not be given with --across, which takes all datasets and pairs, got {value}."
                 )
-        _across(results_dir, output_dir or results_dir, names, protocol, rank_by, data_dir, as_json)
+        _across(results_dir, place, names, protocol, rank_by, data_dir, as_json)
         return
     found = build_boards(
         results_dir,
@@ -92,7 +92,7 @@ def leaderboard(
         progress=default_progress(),
     )
     stem = stem_of(dataset and dataset_name(dataset), protocol, rank_by)
-    paths = write_boards(found.boards, output_dir or results_dir, names, stem)
+    paths = write_boards(found.boards, place, names, stem)
     if as_json:
         from erc_bench.board.by_phenomenon import phenomena_values
         from erc_bench.board.formats.csv_file import all_rows, contrast_values, every_value

@@ -81,10 +81,60 @@ def _name_of_subset(_ctx: click.Context, _param: click.Parameter, value: str) ->
 
 
 def results_dir(function: Decorated) -> Decorated:
-    """`--results-dir`: where run records lie."""
+    """`--results-dir`: where run records are read; of those in a bucket, the copy on this machine."""
+    return _results(function, _read_here)
+
+
+def results_place(function: Decorated) -> Decorated:
+    """`--results-dir`: where run records go, a folder or the URL of a bucket."""
+    return _results(function, None)
+
+
+def _results(
+    function: Decorated, callback: Callable[[click.Context, click.Parameter, Path | str], Path] | None
+) -> Decorated:
     return click.option(
-        "--results-dir", type=FOLDER, default=Path("results"), show_default=True, help="Folder of the run records."
+        "--results-dir",
+        type=Results(),
+        default="results",
+        show_default=True,
+        callback=callback,
+        help="Folder of the run records, or a bucket (s3://…).",
     )(function)
+
+
+class Results(click.ParamType[Path | str]):
+    """A folder as a path, a bucket as the URL that it is."""
+
+    name = "DIRECTORY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """Tell them apart."""
+        return value if "://" in str(value) else Path(str(FOLDER.convert(value, param, ctx)))
+
+
+def _read_here(_ctx: click.Context, _param: click.Parameter, value: Path | str) -> Path:
+    if isinstance(value, Path):
+        return value
+    from erc_bench.progress import default_progress
+    from erc_bench.records.storage import local_copy
+
+    return local_copy(value, default_progress())
+
+
+def folder_to_write(output_dir: Path | None, results_dir: Path) -> Path:
+    """Where a command writes what it made of run records: beside them, unless they lie in a bucket.
+
+    Raises
+    ------
+    UsageError
+        Nobody said where, and they do.
+    """
+    from erc_bench.records.storage import is_copy
+
+    if output_dir is None and is_copy(results_dir):
+        raise click.UsageError("--output-dir must name a folder where --results-dir is a bucket, got none.")
+    return output_dir or results_dir
 
 
 def as_json(function: Decorated) -> Decorated:

@@ -71,10 +71,11 @@ def paper(
     from erc_bench.paper.terminal import print_tables
 
     names, folders = parse_formats(formats), parse_models(models)
+    place = options.folder_to_write(output_dir, results_dir)
     dataset = load_dataset(dataset_name, data_dir=data_dir)
     runs = read_runs(results_dir)
     found = build_paper(dataset, runs, tables=tables, figures=figures, models=folders)
-    paths = write_paper(found, output_dir or results_dir, names)
+    paths = write_paper(found, place, names)
     if as_json:
         say(json.dumps(records(found.tables), indent=2, ensure_ascii=False))
     else:

@@ -72,7 +72,7 @@ IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "wit
 @click.option("--system", "names", multiple=True, metavar="NAME", help="System to run; repeat for several.")
 @click.option("--dataset", "dataset_name", default="dailydialog", show_default=True, metavar="NAME")
 @options.data_dir
-@options.results_dir
+@options.results_place
 @click.option("--seed", type=click.IntRange(min=0), help="One seed.  [default: 0]")
 @click.option("--seeds", type=SeedRange(), help="Several seeds, for example 0-4.")
 @click.option(
@@ -141,7 +141,7 @@ def run(
     ctx: click.Context,
     /,
     data_dir: Path | None,
-    results_dir: Path,
+    results_dir: Path | str,
     plan_file: Path | None,
     dry_run: bool,
     jobs: int | Literal["auto"] | None,
@@ -161,9 +161,10 @@ def run(
     where = executor_named(executor, jobs=jobs, address=address)
     planned = _read_plan(ctx, plan_file) if plan_file else _plan(**asked)
     if dry_run:
+        from erc_bench.records.storage import local_copy
         from erc_bench.running.preview import preview
 
-        _print_preview(preview(planned, results_dir, data_dir), jobs, as_json=as_json)
+        _print_preview(preview(planned, local_copy(results_dir), data_dir), jobs, as_json=as_json)
         return
 
     from erc_bench.api.data import load_dataset
@@ -270,7 +271,7 @@ class _Report:
     def __init__(self, requests: Sequence[RunRequest], *, as_json: bool) -> None:
         self._order = {id(request): index for index, request in enumerate(requests)}
         self._as_json = as_json
-        self._outcomes: dict[int, RunOutcome] = {}
+        self._outcomes: dict[int, tuple[RunRequest, RunOutcome]] = {}
         self._failures: list[Failure] = []
         self._closed: OSError | None = None
 
@@ -284,14 +285,14 @@ class _Report:
             self._failures.append(result)
             self._say(f"failed: {request.title}: {result.error}", to_stderr=True)
             return
-        self._outcomes[self._order[id(request)]] = result
+        self._outcomes[self._order[id(request)]] = request, result
         if not self._as_json:
-            self._say(_sentence(result))
+            self._say(_sentence(request, result))
 
     def end(self) -> None:
         """Print what was promised as JSON, and raise what went wrong."""
         if self._as_json:
-            self._say(json.dumps([_summary(self._outcomes[i]) for i in sorted(self._outcomes)], indent=2))
+            self._say(json.dumps([_summary(*self._outcomes[i]) for i in sorted(self._outcomes)], indent=2))
         failures, total = self._failures, len(self._order)
         if len(failures) == total:
             raise SystemFailedError(f"all {total} runs failed, see above; the first: {failures[0].error}")
@@ -307,18 +308,23 @@ class _Report:
             self._closed = error
 
 
-def _sentence(outcome: RunOutcome) -> str:
+def _sentence(request: RunRequest, outcome: RunOutcome) -> str:
     from erc_bench.scoring.catalogue import in_words
 
     record = outcome.run.record
     state = "already complete" if outcome.already_complete else "complete"
     return (
         f"{record.title} on {record.dataset}, seed {record.seed}: {in_words(record.dataset, record.scores)} "
-        f"({state}, {outcome.run.folder})"
+        f"({state}, {_place(request, outcome)})"
     )
 
 
-def _summary(outcome: RunOutcome) -> dict[str, Any]:
+def _place(request: RunRequest, outcome: RunOutcome) -> str:
+    folder = outcome.run.folder
+    return str(folder) if request.bucket is None else request.bucket.url_of(folder)
+
+
+def _summary(request: RunRequest, outcome: RunOutcome) -> dict[str, Any]:
     record = outcome.run.record
     return {
         "system": record.system,
@@ -329,7 +335,7 @@ def _summary(outcome: RunOutcome) -> dict[str, Any]:
         "withheld": record.withheld,
         "trained_on": record.trained_on_name,
         "train_subset": record.train_subset,
-        "folder": str(outcome.run.folder),
+        "folder": _place(request, outcome),
         "already_complete": outcome.already_complete,
         "scores": record.scores,
         "timings": record.timings,

@@ -49,7 +49,7 @@ An empty cell or null says that there was no usable answer, which counts as wron
 @click.option("--source", default="", metavar="TEXT", help="Citation or address that the row names.")
 @click.option("--overwrite", is_flag=True, help="Replace other predictions of the same name and seed.")
 @options.data_dir
-@options.results_dir
+@options.results_place
 @options.as_json
 def score(
     file: Path,
@@ -61,7 +61,7 @@ def score(
     source: str,
     overwrite: bool,
     data_dir: Path | None,
-    results_dir: Path,
+    results_dir: Path | str,
     as_json: bool,
 ) -> None:
     """Turn predictions made elsewhere (FILE, JSONL or CSV) into a run record and print its scores."""

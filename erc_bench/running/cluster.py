@@ -2,7 +2,7 @@
 
 This process hands out runs, shows how far all of them are and learns what became of them. Datasets travel once to each
 machine. A run whose worker or machine is lost is made again, on another machine if need be: where the lost one stopped,
-since the records lie on storage that all machines share.
+if the records lie in a folder that all machines share; from the start, if they go to a bucket.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from erc_bench.errors import MissingDependencyError, StorageError, SystemFailedE
 from erc_bench.files import storage_errors
 from erc_bench.paths import cache_dir
 from erc_bench.progress import Progress
+from erc_bench.records.record import Run, run_folder
 from erc_bench.running.channel import Channel, Sender
 from erc_bench.running.parcels import Failure, Parcel, Result, SentError, datasets_of, made, resources_of
 from erc_bench.running.relay import Note, Playback, RelayProgress
@@ -52,7 +53,10 @@ def make_on_ray(
     UsageError
         No cluster at the address.
     """
-    with connected(address, cores) as ray, marked({request.results for request in requests}) as markers:
+    with (
+        connected(address, cores) as ray,
+        marked({request.results for request in requests if request.bucket is None}) as markers,
+    ):
         work = _Work(ray, requests, progress, markers, own=address is None)
         try:
             with progress.task("Runs", total=len(requests), unit="runs") as task:
@@ -147,15 +151,18 @@ def check_shared(marker: Path, seconds: float = SECONDS_TO_SEE) -> None:
 
 
 def make_remotely(
-    parcel: Parcel, dataset: Dataset, marker: Path, channel: Any, index: int, attempt: int
+    parcel: Parcel, marker: Path | None, channel: Any, index: int, attempt: int, *datasets: Dataset
 ) -> RunOutcome | SentError:
     """What a worker does: make one run, with the caches of its own machine."""
-    request = parcel.opened({parcel.fingerprint: dataset})
+    request = parcel.opened(dict(zip(parcel.fingerprints, datasets, strict=True)))
     if request.runtime.cache_dir is not None:
         request = replace(request, runtime=replace(request.runtime, cache_dir=cache_dir()))
+    if request.bucket is not None:
+        request = replace(request, results=request.bucket.folder)
     sender = Sender(channel, index, attempt)
     try:
-        check_shared(marker)
+        if marker is not None:
+            check_shared(marker)
     except StorageError as error:
         return SentError.of(error)
     outcome = made(request, RelayProgress(sender.send))
@@ -235,8 +242,8 @@ class _Work:
         )
         attempt = self.crashes[index] + self.machines[index]
         parcel = Parcel.of(replace(request, results=request.results.absolute()))
-        dataset, marker = self.datasets[parcel.fingerprint], self.markers[request.results]
-        sent = task.remote(parcel, dataset, marker, self.channel, index, attempt)
+        datasets = [self.datasets[name] for name in parcel.fingerprints]
+        sent = task.remote(parcel, self.markers.get(request.results), self.channel, index, attempt, *datasets)
         self.sent[sent] = _Sent(index, attempt, Playback(self.progress, request.title))
 
     def _hear(self, messages: Sequence[Any]) -> None:
@@ -256,7 +263,11 @@ class _Work:
         except self.ray.exceptions.RayError as error:
             yield from self._lost(sent.index, error)
         else:
-            yield request, Failure(request, outcome.received()) if isinstance(outcome, SentError) else outcome
+            if isinstance(outcome, SentError):
+                yield request, Failure(request, outcome.received())
+                return
+            record = outcome.run.record  # the folder is that of this machine
+            yield request, replace(outcome, run=Run(run_folder(request.results, record), record))
 
     def _lost(self, index: int, error: Exception) -> Iterator[Result]:
         request = self.requests[index]
@@ -265,7 +276,7 @@ class _Work:
         lost[index] += 1
         how = "its machine was lost" if machine else f"its process was lost ({type(error).__name__})"
         if lost[index] < most:
-            self.progress.note(f"[{request.title}] {how}: the run is made again where it stopped")
+            self.progress.note(f"[{request.title}] {how}: the run is made again")
             self._hand_out(index)
             return
         message = (

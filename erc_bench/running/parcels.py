@@ -49,6 +49,11 @@ class Parcel:
         hollow = replace(request, dataset=_hollow(request.dataset), train_on=_hollow(other) if other else None)
         return cls(hollow, request.dataset.fingerprint, other.fingerprint if other else None)
 
+    @property
+    def fingerprints(self) -> list[str]:
+        """Of the datasets that it leaves out."""
+        return [name for name in (self.fingerprint, self.train_fingerprint) if name is not None]
+
     def opened(self, datasets: Mapping[str, Dataset]) -> RunRequest:
         """The request at the other end."""
         other = None if self.train_fingerprint is None else datasets[self.train_fingerprint]

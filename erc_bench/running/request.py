@@ -15,6 +15,7 @@ from erc_bench.data.transfer import LabelMap, label_map
 from erc_bench.errors import UsageError
 from erc_bench.records import provenance
 from erc_bench.records.record import Run, RunRecord, TrainedOn, run_title
+from erc_bench.records.storage import Bucket
 from erc_bench.running.source_code import code_of
 from erc_bench.running.train_subset import ALL, described, kept_of, known_subset
 from erc_bench.running.withholding import check_label, withhold
@@ -22,7 +23,10 @@ from erc_bench.running.withholding import check_label, withhold
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """One run to make: a system with its settings on a dataset with a seed."""
+    """One run to make: a system with its settings on a dataset with a seed.
+
+    Its record goes below `results`; with a bucket that is the bucket's copy, and the complete run is sent.
+    """
 
     system: type[System[Any]]
     config: Any
@@ -35,6 +39,7 @@ class RunRequest:
     withheld: str | None = None
     train_on: Dataset | None = None
     train_subset: str = ALL
+    bucket: Bucket | None = None
 
     @property
     def label_map(self) -> LabelMap | None:

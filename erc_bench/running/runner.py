@@ -22,6 +22,7 @@ from erc_bench.running.request import (
     check_withheld,
     new_record,
 )
+from erc_bench.running.stored import stored
 from erc_bench.shown import masked, on_one_line
 
 __all__ = ["RunOutcome", "RunRequest", "execute"]
@@ -36,13 +37,15 @@ def execute(request: RunRequest, progress: Progress) -> RunOutcome:
     ------
     SystemFailedError
         The system failed; its record says so, and what it had predicted is kept for the next attempt.
+    StorageError
+        The disk, or the bucket that the record belongs in, cannot be read or written.
     """
     check_withheld(request)
     check_train_subset(request)
     check_transfer(request)
     record = _first_record(request)
     folder = run_folder(request.results, record)
-    with exclusive(folder, progress):
+    with exclusive(folder, progress), stored(request.bucket, folder, progress):
         earlier = _earlier(folder, record, overwrite=request.overwrite)
         complete = earlier is not None and earlier.status == "complete"
         if earlier is not None and complete and not request.overwrite:
