@@ -84,7 +84,12 @@ def connected(address: str | None, cores: int) -> Iterator[Any]:
         return
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        try:
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        except Exception as error:  # Ray has no class of its own for it
+            raise SystemFailedError(
+                f"a Ray cluster of this machine must start, got {type(error).__name__}: {error}"
+            ) from error
     else:
         _reach(address)
         try:

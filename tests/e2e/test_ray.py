@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from erc_bench.records.record import find_runs, read_record
+from erc_bench.running.cluster import LOCAL_ENVIRONMENT
 
 pytestmark = [
     pytest.mark.ray,
@@ -22,8 +23,6 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray: make test-ray installs it"),
 ]
 COMMAND = [sys.executable, "-c", "from erc_bench.cli import main; main()", "run", "--dataset", "sample", "--offline"]
-# Addresses of the loopback interface only, and no statistics sent to anybody.
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 CRASHING = """
 import os
 import signal
@@ -54,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(home: Path) -> Iterator[dict[str, str]]:
-    changed = LOOPBACK | {"ERC_BENCH_HOME": str(home), "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
+    changed = LOCAL_ENVIRONMENT | {"ERC_BENCH_HOME": str(home), "PYTHONPATH": str(home), "OMP_NUM_THREADS": "1"}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in changed.items():
             patch.setenv(name, value)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from erc_bench.records.record import find_runs
+from erc_bench.running.cluster import LOCAL_ENVIRONMENT
 
 pytestmark = [
     pytest.mark.ray,
@@ -42,8 +43,7 @@ def environment() -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "us-east-1",
             "OMP_NUM_THREADS": "1",
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
+            **LOCAL_ENVIRONMENT,
         }.items():
             patch.setenv(name, value)
         yield dict(os.environ)
