@@ -99,7 +99,7 @@ class LabelProtocol(Protocol):
     def sections(self, runs: DatasetRuns, subsets: Collection[str] | None = None) -> list[Section]:
         """A section a subset: `scores` of a row have the mean over seeds with its interval over dialogues.
 
-        Without `subsets` there is none for a subset without dialogues.
+        Without `subsets` there is none for a subset without dialogues, nor a table of its own for a single one.
         """
         covered = [named for named in runs.rows if self.covers(named.group)]
         if not covered:
@@ -113,8 +113,10 @@ class LabelProtocol(Protocol):
         ]
 
     def _any(self, runs: DatasetRuns, subset: Subset) -> bool:
+        """Whether a subset has dialogues that count: for a table of its own at least two, since intervals need two."""
         labels = runs.dataset.labels
-        return any(self.turns(dialogue, labels) for dialogue in subset.dialogues(runs.dataset))
+        found = sum(bool(self.turns(dialogue, labels)) for dialogue in subset.dialogues(runs.dataset))
+        return found >= (1 if subset.beside else 2)
 
     def section(self, runs: DatasetRuns, covered: Sequence[NamedGroup], part: View, subset: Subset) -> Section:
         """The section of some rows on some utterances of a subset."""

@@ -92,6 +92,9 @@ def test_a_subset_without_dialogues_has_no_section_unless_it_is_asked_for(
         "not-verbatim",
         "novel",
     ]
+    one = replace(mini, test=mini.test[1:])
+    write_run(tmp_path / "one", one, gold(one))
+    assert ("utterance", "annotated-twice") not in board(tmp_path / "one", one)
     with pytest.raises(DataError, match="annotated-twice of mini must hold at least one utterance"):
         board(tmp_path, apart, ("annotated-twice",))
 
