@@ -38,9 +38,10 @@ def method(board: AcrossBoard) -> str:
     metrics = "; ".join(f"{corpus.name} by {corpus.metric.words}" for corpus in board.corpora)
     return (
         f"Scores: {metrics}. A system is the title of a row, with its settings. Mean rank: "
-        "among the systems with a row on every corpus, 1 is the best, equal scores share a rank, and ranks are averaged over "
-        f"corpora; a system that lacks a corpus has none. Brackets: {LEVEL:.0%} intervals; those of mean ranks from "
-        f"{RESAMPLES:,} joint resamples, each of which draws whole dialogues of every corpus independently and ranks anew. "
+        "among the systems with a row on every corpus, floors included, 1 is the best, equal scores share a rank, averaged over "
+        f"corpora; a system that lacks a corpus has none. Brackets: {LEVEL:.0%} intervals. Those of a mean rank count the "
+        f"systems that it is shown to rank behind and before, by {RESAMPLES:,} joint resamples, each of which draws whole "
+        "dialogues of every corpus independently. "
         f"{FLOOR}: a trivial predictor that the others are read against."
     )
 

@@ -1,9 +1,9 @@
-"""Mean ranks of systems over several corpora, and how far other dialogues would move them: one joint bootstrap.
+"""Mean ranks of systems over several corpora, and how sure they are: one joint bootstrap.
 
-Corpora have metrics of different scales, so that scores cannot be averaged; ranks can. A replicate draws the dialogues
-of every corpus anew, ranks the systems on each, and averages the ranks. The resamples of one corpus must know nothing of
-those of another, but all are drawn from one seed: the replicates of each corpus are put into an order of its own, the
-same for every system.
+Corpora have metrics of different scales, so that scores cannot be averaged; ranks can. Ranks that are drawn anew in each
+resample would not do for intervals: where systems are close, the best of them is best in few resamples, and its true
+rank often lies outside of their middle 95% (docs/protocols-and-metrics.md has the simulation). The interval of a system
+counts instead which others the resamples tell apart from it, on all corpora at once (Mogstad et al. 2024).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from erc_bench.scoring.bootstrap import LEVEL, Estimate, Interval
 from erc_bench.scoring.metric import Metric
 
 TIE_DECIMALS = 9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +42,10 @@ class MeanRank:
 def mean_ranks(corpora: Sequence[CorpusScores], level: float = LEVEL) -> list[MeanRank]:
     """The mean rank of every system, in the order given.
 
-    The interval holds the middle of the replicates, and always the mean rank itself: replicates mix systems that are close,
-    so that the best of many may be best in few of them.
+    On each corpus a system ranks at best behind those that are shown to be better, and at worst before those that are shown to
+    be worse; the interval is the mean of these bounds over corpora. Better and worse are shown by differences of scores, each
+    over its standard error, that exceed what the largest of all of them (every other system, every corpus) has in `level`
+    of the resamples: so that the bounds of a system hold together in that share of test sets.
 
     Raises
     ------
@@ -53,16 +56,30 @@ def mean_ranks(corpora: Sequence[CorpusScores], level: float = LEVEL) -> list[Me
         raise ValueError(f"every corpus must have the same systems, got {[len(corpus.rows) for corpus in corpora]}")
     if not corpora[0].rows:
         return []
+    scores = np.stack([_scores(corpus) for corpus in corpora])
     replicates = [_replicates(corpus) for corpus in corpora]
     if len({values.shape for values in replicates}) > 1:
         raise ValueError(f"corpora must be resampled equally often, got {[values.shape[1] for values in replicates]}")
-    observed = np.mean([ranks_of(_scores(corpus)) for corpus in corpora], axis=0)[:, 0]
-    resampled = np.mean([ranks_of(values) for values in replicates], axis=0)
-    low, high = np.quantile(resampled, ((1 - level) / 2, (1 + level) / 2), axis=1)
-    return [
-        MeanRank(float(value), Interval(float(min(value, below)), float(max(value, above))))
-        for value, below, above in zip(observed, low, high, strict=True)
-    ]
+    observed = np.mean([ranks_of(values[:, None])[:, 0] for values in scores], axis=0)
+    drawn = np.stack(replicates)
+    return [MeanRank(float(observed[own]), _bounds(own, scores, drawn, level)) for own in range(scores.shape[1])]
+
+
+def _bounds(own: int, scores: NDArray[np.float64], drawn: NDArray[np.float64], level: float) -> Interval:
+    """From scores (corpora, S) and replicates (corpora, S, resamples), smallest best."""
+    others = np.arange(scores.shape[1]) != own
+    if not others.any():
+        return Interval(1.0, 1.0)
+    ahead = (scores[:, others] - scores[:, [own]]).round(TIE_DECIMALS)  # positive: the system is better than the other
+    moved = (drawn[:, others] - drawn[:, [own]]) - ahead[:, :, None]
+    errors = np.sqrt((moved**2).mean(axis=2))
+    sure = errors > ROUNDING  # two rows that no resample moves apart differ for sure, or not at all
+    largest = np.zeros(drawn.shape[2])
+    for part, error in zip(moved[sure], errors[sure], strict=True):
+        np.maximum(largest, np.abs(part) / error, out=largest)
+    apart = np.abs(ahead) > np.where(sure, np.quantile(largest, level) * errors, 0.0)
+    worse, better = (apart & (ahead > 0)).sum(axis=1), (apart & (ahead < 0)).sum(axis=1)
+    return Interval(float((1 + better).mean()), float((scores.shape[1] - worse).mean()))
 
 
 def ranks_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -76,11 +93,13 @@ def ranks_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _scores(corpus: CorpusScores) -> NDArray[np.float64]:
     name = corpus.metric.name
-    return np.array([[corpus.metric.best_first(row.score[name])] for row in corpus.rows])
+    return np.array([corpus.metric.best_first(row.score[name]) for row in corpus.rows])
 
 
 def _replicates(corpus: CorpusScores) -> NDArray[np.float64]:
-    """Replicates (S, resamples), smallest best, in the order of this corpus."""
+    """Replicates (S, resamples), smallest best, in an order of this corpus: all are drawn from one seed, and the resamples of
+    one corpus must know nothing of those of another.
+    """
     name = corpus.metric.name
     values = np.stack([row.replicates[name] for row in corpus.rows])
     order = np.random.default_rng(zlib.crc32(corpus.name.encode())).permutation(values.shape[1])
