@@ -108,7 +108,7 @@ IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "wit
     "--plan",
     "plan_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A TOML file of runs instead of --system and what belongs to it.",
+    help="A TOML file of runs instead of --system and what belongs to it. Records beside it tell --dry-run how long runs take.",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Say what would run, what is there and how long it may take; run nothing."
@@ -164,7 +164,8 @@ def run(
         from erc_bench.records.storage import local_copy
         from erc_bench.running.preview import preview
 
-        _print_preview(preview(planned, local_copy(results_dir), data_dir), jobs, as_json=as_json)
+        found = preview(planned, local_copy(results_dir), data_dir, earlier=plan_file and plan_file.parent)
+        _print_preview(found, jobs, as_json=as_json)
         return
 
     from erc_bench.api.data import load_dataset

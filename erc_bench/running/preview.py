@@ -25,14 +25,18 @@ class Preview:
     seconds: float | None
 
 
-def preview(runs: Sequence[PlannedRun], results: Path, data_dir: Path | None = None) -> list[Preview]:
+def preview(
+    runs: Sequence[PlannedRun], results: Path, data_dir: Path | None = None, *, earlier: Path | None = None
+) -> list[Preview]:
     """Look up each run among the records below a results folder.
 
     The expected time is the median of the complete runs of the same system and dataset with the same settings, else with
-    any settings and the same targets. A run that is complete takes none.
+    any settings and the same targets, there and below `earlier`. A run that is complete takes none.
     """
     records = _records(results)
     known = {(r.dataset, r.system, r.config_hash, r.seed): r for r in records}
+    if earlier is not None and earlier.resolve() != results.resolve():
+        records += _records(earlier)
     times = _Times([record for record in records if record.status == "complete" and record.timings])
     found = []
     for planned in runs:

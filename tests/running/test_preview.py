@@ -66,3 +66,12 @@ def test_without_any_results(runs: list[PlannedRun], tmp_path: Path) -> None:
 )
 def test_lengths_of_time(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_records_beside_a_plan_tell_times_and_not_what_is_there(
+    runs: list[PlannedRun], tmp_path: Path, mini: Dataset, write_run: WriteRun, gold: Callable[[Dataset], list[str]]
+) -> None:
+    times = {"train": 2.0, "predict": 1.0}
+    write_run(tmp_path / "published", mini, gold(mini), system="prior", config_hash="0" * 12, timings=times)
+    found = preview(runs, tmp_path / "mine", earlier=tmp_path / "published")
+    assert [(each.state, each.seconds) for each in found] == [("to make", 3.0)] * 4 + [("to make", None)] * 2
