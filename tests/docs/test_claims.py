@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import comb
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +15,7 @@ import pytest
 
 from erc_bench.board.contrasts import Answer, answered, read_contrasts
 from erc_bench.board.model import ranked
-from erc_bench.board.words import signed
+from erc_bench.board.words import p_text, signed
 from erc_bench.contract.domain import Dataset
 from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.runs import DatasetRuns
@@ -101,12 +100,6 @@ def test_who_shares_the_first_rank_and_what_that_means(committed: Committed) -> 
     shown = [(row.title, row.rank) for row in systems]
     assert first[0].rank == f"1-{len(first)}", f"the first rank is not that of a group: {shown}"
     must_say("README.md", f"**The first {NUMBERS[len(first)]} systems share a rank**")
-    must_say("README.md", f"for all {comb(len(systems), 2)} pairs of systems")
-    must_say(
-        "docs/protocols-and-metrics.md",
-        f"({len(systems)} systems on DailyDialog: {comb(len(systems), 2)} + {len(systems)})",
-    )
-    must_say("docs/protocols-and-metrics.md", f"among all pairs of {len(systems)} systems it is far from shown")
     names = {row.title for row in first}
     assert names >= {SEC, CLASSIFIER, NGRAMS}, f"README and docs/reproduction.md say that these share a rank: {shown}"
 
@@ -116,23 +109,41 @@ def test_the_contrast_of_the_paper(committed: Committed) -> None:
     answer = committed.answers[SEC, CLASSIFIER]
     assert answer.comparison is not None
     difference, (p, corrected) = answer.comparison.difference, p_values(answer)
-    family = sum(each.contrast.family == answer.contrast.family for each in committed.answers.values())
     must_say(
         "README.md",
         f"**The system of the paper is {difference:.2f} micro F1 above a classifier of single utterances** {effect(answer)}: "
-        f"p = {p:.3f} for this one question, {corrected:.3f} corrected for the {NUMBERS[family]} about the paper.",
+        f"p = {p:.3f} for this one question, above 0.05 corrected for the others about the paper.",
     )
     must_say(
         "docs/reproduction.md",
         f"the system as described is {difference:.2f} micro F1 above it {effect(answer)}: p = {p:.3f} for this one question, "
-        f"and {corrected:.3f} corrected for the {NUMBERS[family]} about the paper.",
+        "and above 0.05 corrected for the others about the paper.",
     )
     must_say(
         "docs/protocols-and-metrics.md",
         f"the answer on DailyDialog is +{difference:.2f} micro F1 {effect(answer)}, *p* = {p:.3f}",
-        f"Corrected for the {NUMBERS[family]} questions about the paper it is *p* = {corrected:.3f}",
+        "Corrected for the other questions about the paper it is above 0.05",
     )
-    assert p < 0.05 < corrected, "docs/reproduction.md calls the gain likely and not beyond doubt"
+    assert p < 0.05 < corrected, f"README and docs call the gain likely and not beyond doubt, got {p} and {corrected}"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("twin", "what"),
+    [("sentemocontext (context=utterance)", "context"), ("sentemocontext (triplet_weight=0.0)", "the triplet loss")],
+)
+def test_what_context_and_triplets_add_is_told_once_it_was_run(committed: Committed, twin: str, what: str) -> None:
+    answer = committed.answers[SEC, twin]
+    if answer.comparison is None:
+        must_say("docs/reproduction.md", "are contrasts of their own among the [planned contrasts]")
+        return
+    p, corrected = p_values(answer)
+    sentence = (
+        f"Against itself without {what} the system of the paper scores {signed(MICRO_F1, answer.comparison.difference)} micro F1 "
+        f"{effect(answer)}, p = {p_text(p)} ({p_text(corrected)} corrected)."
+    )
+    must_say("README.md", sentence)
+    must_say("docs/reproduction.md", sentence)
 
 
 @pytest.mark.data
