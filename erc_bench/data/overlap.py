@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from erc_bench.content_cache import ContentCache
@@ -117,7 +117,11 @@ def seen_elsewhere(dialogues: Iterable[Dialogue], others: Iterable[Dialogue]) ->
 
     They are those of six words or more that stand there word for word, and all of a dialogue that stands there as a whole.
     """
-    dialogues, others = list(dialogues), list(others)
+    return _seen(tuple(dialogues), tuple(others))
+
+
+@lru_cache(maxsize=8)  # every seed of a system asks for the same
+def _seen(dialogues: tuple[Dialogue, ...], others: tuple[Dialogue, ...]) -> frozenset[Target]:
     whole = {dialogue_text(other) for other in others}
     repeated = (target for dialogue in dialogues if dialogue_text(dialogue) in whole for target in dialogue.targets())
     return shared_utterances(dialogues, others) | frozenset(repeated)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -27,7 +27,8 @@ class Line:
 
     `prediction` is None where the run did not label the utterance (`--targets last`). `outcome` says how two systems
     differ: `helped` where only the first is right, `hurt` where only the other one is. `selected` marks the utterances
-    that a filter asked for; the others of their dialogue stand beside them to be read.
+    that a filter asked for; the others of their dialogue stand beside them to be read. `counts` is False where a run that
+    was trained on another corpus is not scored, since that corpus has no such label.
     """
 
     turn: int
@@ -38,6 +39,7 @@ class Line:
     other: Prediction | None = None
     outcome: Outcome | None = None
     selected: bool = False
+    counts: bool = True
 
     @property
     def right(self) -> bool:
@@ -57,9 +59,9 @@ class ShownDialogue:
 class Showing:
     """What `erc-bench show` prints. `dialogues` are all that match, in dataset order.
 
-    `filtered` says whether a filter or a comparison selects. `labelled` counts the utterances that the run labelled,
-    `right` those where it gave the gold label, `outcomes` how two runs differ over all of them, and
-    `outcomes_on_emotions` the same where the gold label is an emotion.
+    `filtered` says whether a filter or a comparison selects. `labelled` counts the utterances that the run labelled (of one
+    trained on another corpus, those whose label both have), `right` those where it gave the gold label, `outcomes` how two
+    runs differ over all of them, and `outcomes_on_emotions` the same where the gold label is an emotion.
     """
 
     run: Run
@@ -166,7 +168,10 @@ def build_showing(
     mine, theirs = _predictions(dataset, run[0]), _predictions(dataset, other[0]) if other else None
     if theirs is not None and not mine.keys() & theirs.keys():
         raise UsageError("two runs must have labelled the same utterances to be compared, got none that both labelled.")
-    every = {found.id: _lines(found, mine, theirs) for found in dataset.test}
+    counted = set(dataset.labels.names)
+    for side in filter(None, (run, other)):
+        counted &= set(side[0].record.shared_labels or counted)
+    every = {found.id: _lines(found, mine, theirs, counted) for found in dataset.test}
     lines = [line for dialogue_lines in every.values() for line in dialogue_lines]
     choose = partial(_selected, compared=bool(other), errors=errors, label=label, whole=bool(dialogue))
     shown = []
@@ -181,8 +186,8 @@ def build_showing(
         title=run[1],
         labels=dataset.labels,
         dialogues=tuple(shown),
-        labelled=sum(line.prediction is not None for line in lines),
-        right=sum(line.prediction is not None and line.prediction.label == line.gold for line in lines),
+        labelled=sum(line.counts and line.prediction is not None for line in lines),
+        right=sum(line.counts and line.right for line in lines),
         selected=sum(line.selected for found in shown for line in found.lines),
         filtered=bool(other or errors or label),
         other=other[0] if other else None,
@@ -203,14 +208,19 @@ def _check_filters(dataset: Dataset, label: str | None, dialogue: str | None) ->
 
 
 def _lines(
-    dialogue: Dialogue, mine: Mapping[Target, Prediction], theirs: Mapping[Target, Prediction] | None
+    dialogue: Dialogue,
+    mine: Mapping[Target, Prediction],
+    theirs: Mapping[Target, Prediction] | None,
+    counted: Collection[str],
 ) -> list[Line]:
     found = []
     for turn, utterance in enumerate(dialogue.utterances):
         target = Target(dialogue.id, turn)
         first, second = mine.get(target), None if theirs is None else theirs.get(target)
-        outcome = _outcome(utterance.label, first, second)
-        found.append(Line(turn, utterance.speaker, utterance.text, utterance.label, first, second, outcome))
+        counts = utterance.label in counted
+        outcome = _outcome(utterance.label, first, second) if counts else None
+        line = Line(turn, utterance.speaker, utterance.text, utterance.label, first, second, outcome, counts=counts)
+        found.append(line)
     return found
 
 
@@ -238,12 +248,12 @@ def _selected(line: Line, *, compared: bool, errors: bool, label: str | None, wh
     if compared:
         wanted = line.outcome is not None if whole else line.outcome in ("helped", "hurt")
     if errors:
-        wanted = wanted and any(found.label != line.gold for found in answers)
+        wanted = wanted and line.counts and any(found.label != line.gold for found in answers)
     if label is not None:
         wanted = wanted and label in (line.gold, *(found.label for found in answers))
     if not wanted:
         return line
-    return Line(line.turn, line.speaker, line.text, line.gold, line.prediction, line.other, line.outcome, selected=True)
+    return replace(line, selected=True)
 
 
 def as_json(showing: Showing, dialogues: Sequence[ShownDialogue]) -> dict[str, Any]:
@@ -287,6 +297,7 @@ def _line(line: Line, compared: bool) -> dict[str, Any]:
         "labelled": line.prediction is not None,
         "predicted": line.prediction.label if line.prediction else None,
         "selected": line.selected,
+        "counts": line.counts,
     }
     if line.prediction is not None and line.prediction.raw is not None:
         content["raw"] = line.prediction.raw

@@ -70,7 +70,7 @@ def summary(showing: Showing, shown: int) -> list[str]:
 
 
 def _heading(dialogue: ShownDialogue, showing: Showing) -> str:
-    labelled = [line for line in dialogue.lines if line.prediction is not None]
+    labelled = [line for line in dialogue.lines if line.counts and line.prediction is not None]
     counts = [f"{len(dialogue.lines)} utterances", f"{sum(not line.right for line in labelled)} wrong"]
     if showing.other is not None:
         counts += [f"{sum(line.outcome == name for line in dialogue.lines)} {name}" for name in ("helped", "hurt")]
@@ -106,7 +106,7 @@ def _cells(line: Line, showing: Showing) -> list[Text]:
     if showing.other is not None:
         word, style = MARKS.get(line.outcome or "", ("", ""))
         cells += [_answer(line.other, showing), Text(word, style=style)]
-    elif line.prediction is None:
+    elif line.prediction is None or not line.counts:
         cells.append(Text(""))
     else:
         cells.append(Text("✓", style="green") if line.right else Text("✗", style="bold red"))

@@ -11,7 +11,7 @@ from erc_bench.contract.system import Context, Prediction
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.inspection.show import as_json, build_showing, find_other, find_run
 from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
-from erc_bench.records.record import Run, RunRecord, run_folder, write_record
+from erc_bench.records.record import Run, RunRecord, TrainedOn, run_folder, write_record
 
 Answer = Callable[[Target, str], str | None]
 
@@ -222,6 +222,23 @@ def test_last_turn_runs_show_the_other_turns_as_not_labelled(tmp_path: Path, sam
         assert [line.prediction is not None for line in dialogue.lines] == [False] * (len(dialogue.lines) - 1) + [True]
     content = as_json(showing, showing.dialogues[:1])
     assert [line["labelled"] for line in content["dialogues"][0]["utterances"]][-1] is True
+
+
+def test_of_a_run_trained_elsewhere_only_shared_labels_count(tmp_path: Path, sample: Dataset) -> None:
+    run = make_run(tmp_path, sample, "moved", neutral)
+    shared = ("no emotion", "anger")
+    trained = TrainedOn(
+        dataset="other", fingerprint="f", labels=dict(zip("ab", shared, strict=True)), labels_sha256="5"
+    )
+    moved = Run(run.folder, run.record.model_copy(update={"trained_on": trained}))
+    labels = [u.label for dialogue in sample.test for u in dialogue.utterances]
+    shown = build_showing(sample, (moved, "moved"), errors=True)
+    assert shown.labelled == sum(label in shared for label in labels)
+    assert shown.right == labels.count("no emotion")
+    assert shown.selected == labels.count("anger")
+    assert {line.gold for dialogue in shown.dialogues for line in dialogue.lines if not line.counts} & set(
+        shared
+    ) == set()
 
 
 def test_runs_that_share_no_utterance_cannot_be_compared(tmp_path: Path, sample: Dataset) -> None:
