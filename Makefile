@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PYTEST_FLAGS ?= -n auto --dist loadscope
 
-.PHONY: run test lint setup clean
+.PHONY: run test lint setup clean chaos fuzz test-matrix
 
 run: $(READY)
 	$(BIN)/erc-bench run --system sentemocontext --dataset sample
@@ -16,6 +16,22 @@ run: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not llm and not ray"
+
+# Kills and other faults on the real command line; writes the tables of docs/reliability.md.
+KILLS ?= 200
+chaos: $(READY)
+	$(BIN)/python tests/chaos/chaos.py --kills $(KILLS) --report docs/reliability.md
+
+# At most FUZZ_SECONDS a target.
+FUZZ_RUNS ?= 1000
+FUZZ_SECONDS ?= 60
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]' --no-build-isolation
+	$(BIN)/python tests/fuzz/fuzz.py --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS)
+
+# The lowest and the newest versions that pyproject.toml allows, on every Python from 3.11 to 3.13 that is found.
+test-matrix: $(READY)
+	$(BIN)/python tests/matrix.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -12,6 +12,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from erc_bench.files import HOST, remove_leftovers
+
 CHECKSUM_BYTES = 32
 
 
@@ -39,9 +41,10 @@ class ContentCache:
     def put(self, key: str, content: bytes) -> None:
         """Keep an entry; where the folder cannot be written to, nothing is kept."""
         place = self._place(key)
-        temporary = place.with_name(f".{key}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+        temporary = place.with_name(f".{key}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(place.parent)
             try:
                 temporary.write_bytes(content + hashlib.sha256(content).digest())
                 temporary.replace(place)

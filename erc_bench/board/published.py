@@ -185,6 +185,15 @@ def parse_published(text: str) -> tuple[PublishedResult, ...]:
 
 def _lines(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(text), restkey="surplus", strict=True)
+    try:
+        yield from _cells(reader)
+    except csv.Error as error:
+        raise DataCorruptError(
+            f"{FILE} must be CSV, got line {reader.line_num}: {error}. Install erc-bench again."
+        ) from None
+
+
+def _cells(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, str]]]:
     if reader.fieldnames != list(PublishedResult.model_fields):
         raise DataCorruptError(
             f"the columns of {FILE} must be {', '.join(PublishedResult.model_fields)}, got "

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -96,6 +97,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; always ends with SystemExit and one of the documented exit codes."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ± still shows the board
@@ -106,6 +108,17 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _discard_output()
         code = EXIT_CLOSED_PIPE
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Where a caller closed standard input, output or error, let it lead nowhere: no file must take its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)  # takes the lowest free number, this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _exit_code(arguments: list[str] | None) -> int:
@@ -125,14 +138,21 @@ def _exit_code(arguments: list[str] | None) -> int:
     except ClosedPipeError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in REFUSALS:
-            refusal = storage_error(error)
+        if isinstance(error, OSError) and (error.errno in REFUSALS or not _has_working_folder()):
+            refusal = storage_error(error, None if _has_working_folder() else Path(os.curdir))
             say(f"error: {refusal}", err=True)
             return refusal.exit_code
         traceback.print_exc()
         say("This is a bug in erc-bench: please report it with the lines above.", err=True)
         return 1
     return 0
+
+
+def _has_working_folder() -> bool:
+    try:
+        return bool(Path.cwd())
+    except OSError:  # it was removed since
+        return False
 
 
 def _discard_output() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from erc_bench.errors import DataCorruptError, DataMissingError
 
+MAX_MEMBER_BYTES = 1 << 29
+
 
 def members(archive: bytes, wanted: Sequence[str], where: str) -> dict[str, bytes]:
     """The files of these names, wherever they stand in a zip archive; `where` names it in errors.
@@ -61,6 +63,11 @@ def _names(archive: bytes, where: str) -> list[str]:
 def _member(archive: bytes, name: str, where: str) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+            size = opened.getinfo(name).file_size
+            if size > MAX_MEMBER_BYTES:
+                raise DataCorruptError(
+                    f"{name} in {where} must unpack to at most {MAX_MEMBER_BYTES:,} bytes, got {size:,}."
+                )
             return opened.read(name)
     # zipfile raises RuntimeError for encrypted members and NotImplementedError for unknown compression
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:

@@ -199,7 +199,8 @@ def _remove_leftovers(target: Path) -> None:
 def _lock(target: Path, progress: Progress) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(target.parent / f".{target.name}.lock")
+    path = target.parent / f".{target.name}.lock"
+    lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout:
@@ -208,6 +209,7 @@ def _lock(target: Path, progress: Progress) -> Iterator[None]:
     try:
         yield
     finally:
+        path.unlink(missing_ok=True)  # while it is held: whoever waits notices and makes a new one
         lock.release()
 
 

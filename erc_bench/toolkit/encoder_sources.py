@@ -256,6 +256,7 @@ def _describe(name: str, folder: Path, origin: str) -> EncoderSource:
             f"an encoder must be a folder with model.safetensors in it, got {folder} without. "
             "Save the model with sentence-transformers: SentenceTransformer(...).save_pretrained(FOLDER)."
         )
+    _refuse_code(folder)
     digest = _weights_digest(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in weights)).copy()
     parameters = sum(_count_parameters(path) for path in weights)
     weights_sha256 = digest.hexdigest()
@@ -263,6 +264,21 @@ def _describe(name: str, folder: Path, origin: str) -> EncoderSource:
     for path in [*settings, *sorted(folder.rglob("vocab.txt"))]:
         digest.update(f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return EncoderSource(name, folder, origin, weights_sha256, digest.hexdigest(), _dimension(folder), parameters)
+
+
+def _refuse_code(folder: Path) -> None:
+    """Refuse a folder whose parts are of classes of its own: sentence-transformers would run its code without asking."""
+    path = folder / "modules.json"
+    try:
+        kinds = [str(module["type"]) for module in json.loads(path.read_bytes())] if path.is_file() else []
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelUnavailableError(f"{path} must list the parts of an encoder, got {error}. Restore it.") from None
+    foreign = [kind for kind in kinds if not kind.startswith("sentence_transformers.")]
+    if foreign:
+        raise ModelUnavailableError(
+            f"the parts of an encoder in {path} must be those of sentence_transformers, got {', '.join(foreign)}: code that "
+            "comes with weights is never run."
+        )
 
 
 @lru_cache(maxsize=16)

@@ -91,7 +91,11 @@ def load_encoder(source: EncoderSource, device: str, precision: Precision = "flo
     logging.disable_progress_bar()  # it would say "Loading weights" for a tenth of a second
     try:
         model = SentenceTransformer(
-            str(source.folder), device=device, local_files_only=True, model_kwargs={"dtype": torch.float32}
+            str(source.folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"dtype": torch.float32, "use_safetensors": True},
         )
     finally:
         if bars:

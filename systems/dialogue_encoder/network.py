@@ -31,10 +31,11 @@ def load_transformer(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
     logging.set_verbosity_error()  # it would list the pooling layer's weights as unexpected
     logging.disable_progress_bar()
     try:
-        poolable = AutoConfig.from_pretrained(folder, local_files_only=True).model_type in POOLABLE
+        only_data = {"local_files_only": True, "trust_remote_code": False}  # code that lies beside weights never runs
+        poolable = AutoConfig.from_pretrained(folder, **only_data).model_type in POOLABLE
         options = {"add_pooling_layer": False} if poolable else {}
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32, **options)
-        return model, AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **only_data, **options)
+        return model, AutoTokenizer.from_pretrained(folder, **only_data)
     finally:
         logging.set_verbosity(verbosity)
         if bars:

@@ -189,3 +189,8 @@ def test_other_columns_are_refused() -> None:
         parse_published("system,micro_f1\nA,50\n")
     with pytest.raises(DataCorruptError, match=r"the columns of published\.csv"):
         parse_published("")
+
+
+def test_a_file_that_is_no_csv_is_refused_with_its_line() -> None:
+    with pytest.raises(DataCorruptError, match=r"published.csv must be CSV, got line 0: ',' expected"):
+        parse_published('"sys"tem,x\n')

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -157,3 +158,27 @@ def test_a_reader_that_leaves_early_gets_what_it_read() -> None:
         errors = process.stderr.read()
     assert process.returncode in (0, cli.EXIT_CLOSED_PIPE), "0 if all of it was in the pipe already"
     assert errors == b""
+
+
+SCRIPT = f"'{sys.executable}' -c 'from erc_bench.cli import main; main()' data list --json"
+
+
+def in_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_lead_nowhere(closed: str, tmp_path: Path) -> None:
+    done = in_shell(f"{SCRIPT} {closed}", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (closed == "2>&-")
+
+
+def test_a_working_folder_that_is_gone_is_named_without_a_traceback(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    run = SCRIPT.replace("data list --json", "run --system constant --dataset sample")
+    done = in_shell(f"cd {gone} && rmdir {gone} && {run}", tmp_path)
+    assert done.returncode == 3
+    assert "must be readable and writable" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,3 +59,12 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert file_bytes(tmp_path / "here") == b"x"
     with pytest.raises(DataMissingError, match="must be readable, got: Is a directory"):
         file_bytes(tmp_path)
+
+
+def test_a_member_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("erc_bench.data.archives.MAX_MEMBER_BYTES", 1000)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("dialogues_train.txt", b"0" * 1001)
+    with pytest.raises(DataCorruptError, match=r"must unpack to at most 1,000 bytes, got 1,001"):
+        members(buffer.getvalue(), ["dialogues_train.txt"], "train.zip")
