@@ -19,7 +19,16 @@ from typing import Any
 import psutil
 
 COMMAND = [sys.executable, "-c", "from erc_bench.cli import main; main()"]
-VOLATILE = {"git", "started", "finished", "timings", "peak_memory_mb", "utterances_per_second", "hardware", "measurements"}
+VOLATILE = {
+    "git",
+    "started",
+    "finished",
+    "timings",
+    "peak_memory_mb",
+    "utterances_per_second",
+    "hardware",
+    "measurements",
+}
 LEFTOVERS = (".tmp", ".unfinished", ".part", ".npz.tmp")
 
 

@@ -149,25 +149,3 @@ def test_find_runs_in_the_order_of_their_paths(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         write_record(folder, written)
     assert [run.record.system for run in find_runs(tmp_path)] == ["a", "b"]
-
-
-VERSIONS = sorted((Path(__file__).parent / "versions").glob("*.json"))
-
-
-def test_a_record_of_every_version_stays_in_the_tests() -> None:
-    assert [int(path.stem) for path in VERSIONS] == list(range(1, SCHEMA_VERSION + 1))
-
-
-@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.stem)
-def test_records_of_every_version_are_read_and_written_in_the_present_one(path: Path, tmp_path: Path) -> None:
-    content = json.loads(path.read_text("utf-8"))
-    assert content["schema_version"] == int(path.stem)
-    (tmp_path / "run.json").write_bytes(path.read_bytes())
-    found = read_record(tmp_path)
-    assert (found.status, found.system, found.scores) == ("complete", content["system"], content["scores"])
-    write_record(tmp_path, found)
-    again = json.loads((tmp_path / "run.json").read_text("utf-8"))
-    assert again.pop("schema_version") == SCHEMA_VERSION
-    assert {name: again[name] for name in content if name != "schema_version"} == {
-        name: value for name, value in content.items() if name != "schema_version"
-    }
