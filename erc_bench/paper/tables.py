@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from erc_bench.board.published import PublishedResult, published_results
 from erc_bench.contract.domain import SPLITS, Dataset
+from erc_bench.contract.system import NO_DECISION
 from erc_bench.paper import notes
+from erc_bench.paper.forced import forced_choice
 from erc_bench.paper.measure import Measurements, Scored, of_matrix
 from erc_bench.paper.model import Column, Line, Table, protocol_name, scored_line
 from erc_bench.paper.published import PUBLISHED_ON, PaperTables, paper_tables
@@ -198,8 +200,22 @@ def table_4(found: Measurements) -> Table:
         for name in ("all-MiniLM-L6-v2", AS_DESCRIBED):
             if (name, protocol) != ("all-MiniLM-L6-v2", EMOTIONAL):
                 lines.append(_table_4_line(found, block, name, name, protocol, {}))
+    lines += _forced_lines(found)
     title = "Table 4: comparison with a direct emotion classification at the utterance level"
     return Table("table-4", title, SCORES, tuple(lines), notes.table_4(found.dataset))
+
+
+def _forced_lines(found: Measurements) -> Iterator[Line]:
+    """Every row that compares scores, beside the answer that may be the neutral label; dashes where they were not kept."""
+    block = "Emotional utterances, by the scores of each run: the best of the emotions, and the answer as given"
+    for given in found.under(EMOTIONAL):
+        if given.row.decision in ("", NO_DECISION) or given.row.floor:
+            continue
+        named = next(row for row in found.rows if row.title == given.title)
+        forced = forced_choice(found, named)
+        missing = "" if forced else f"records of its runs hold labels only: {given.row.source}"
+        yield scored_line(block, f"{given.title}, forced choice", EMOTIONAL, forced, SCORES, missing=missing)
+        yield scored_line(block, f"{given.title}, as given", EMOTIONAL, given, SCORES)
 
 
 def _table_4_line(
