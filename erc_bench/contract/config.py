@@ -258,7 +258,8 @@ def recorded_value(config_class: type[Any], values: Mapping[str, Any], name: str
     for field in dataclasses.fields(config_class):
         if field.name == name:
             before = field.metadata.get("before", dataclasses.MISSING)
-            return field.default if before is dataclasses.MISSING else before
+            fixed = field.default if before is dataclasses.MISSING else before
+            return None if fixed is dataclasses.MISSING else fixed
     return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from erc_bench.contract.domain import SPLITS, Dataset
 from erc_bench.errors import DataMissingError, UnknownNameError, UsageError
 from erc_bench.files import remove_leftovers, write_atomically
+from erc_bench.paper.departures import departures
 from erc_bench.paper.figures import figure_3, figure_4, write_pictures
 from erc_bench.paper.measure import Measurements
 from erc_bench.paper.model import Table
@@ -81,6 +82,8 @@ def build_paper(
     }
     made = [makers[number]() for number in wanted_tables]
     made += [figure_3(found) if number == 3 else figure_4(dataset) for number in wanted_figures]
+    if whole:
+        made.append(departures(found))
     return Paper(tuple(made), wanted_figures, _introduction(found), found, whole)
 
 

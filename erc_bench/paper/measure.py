@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from erc_bench.protocols.triplet.protocol import CONSTANT, HALF, NOISE, TRIPLET
 from erc_bench.records.groups import NamedGroup, group_runs, named_groups
 from erc_bench.records.record import Run
 from erc_bench.scoring import metrics
+from erc_bench.scoring.bootstrap import Estimate
 from erc_bench.scoring.catalogue import MICRO_F1, TIE_RATE
 
 HEADLINE = ("macro_f1", "micro_f1", "mcc")
@@ -89,6 +90,7 @@ class Measurements:
         )
         self._runs = DatasetRuns(dataset, self.rows)
         self._scored: dict[str, dict[str, Scored]] = {}
+        self._estimates: dict[str, dict[str, Estimate]] = {}
         for named in self.rows:
             self._runs.check(named.group)
 
@@ -120,6 +122,11 @@ class Measurements:
         found = self._under(protocol).values()
         return sorted(found, key=lambda scored: (-scored.values[MICRO_F1.name].value, scored.title))
 
+    def estimates(self, protocol: Protocol) -> Mapping[str, Estimate]:
+        """What comparisons of rows follow from, by title."""
+        self._under(protocol)
+        return self._estimates[protocol.name]
+
     def score(self, named: NamedGroup | None, protocol: Protocol) -> Scored | None:
         """The row of a group under a protocol; None without a group, or where the protocol has no row for it."""
         return self._under(protocol).get(named.title) if named else None
@@ -128,6 +135,7 @@ class Measurements:
         """The rows of the groups by title, as the board has them."""
         if protocol.name not in self._scored:
             sections = protocol.sections(self._runs, (ALL.name,)) if protocol.applies_to(self.dataset) else []
+            self._estimates[protocol.name] = {title: e for s in sections for title, e in s.estimates.items()}
             by_title = {row.title: row for section in sections for row in section.rows}
             self._scored[protocol.name] = {
                 named.title: _scored(named, by_title[named.title]) for named in self.rows if named.title in by_title

@@ -85,6 +85,23 @@ def _shown(value: bool | int | float | str) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+class Departure(BaseModel):
+    """Something that a row of the paper has otherwise than the system that stands for it: the settings that set it back.
+
+    `system` is another one that does so without settings. `departure` is False for what both have, which the settings
+    take away.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    what: Text
+    paper: Text
+    here: Text
+    settings: Settings
+    system: str = ""
+    departure: bool = True
+
+
 class TenRuns(BaseModel):
     """Mean and standard deviation of a score over the ten released runs of a language model."""
 
@@ -105,6 +122,7 @@ class PaperTables(BaseModel):
 
     counterparts: dict[str, Counterpart]
     expected: tuple[Counterpart, ...]
+    departures: tuple[Departure, ...]
     table_1: dict[str, Text]
     table_3: dict[str, dict[ScoreName, Number]]
     table_4: dict[str, dict[ScoreName, Number]]
