@@ -19,6 +19,7 @@ from erc_bench.scoring.calibration import Reliability
 from erc_bench.scoring.catalogue import METRICS, headline
 from erc_bench.scoring.metric import Metric
 
+DIALOGUES, EPISODES = "dialogues", "episodes"
 CONTROL_SOURCE = "computed by the protocol"
 
 
@@ -54,6 +55,7 @@ class Row:
     `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
     `decision` says how labels were chosen among scores: `calibrated` (an offset of the neutral label, chosen on
     validation), `argmax`, or `none` where no scores were compared.
+    `drawn` is what the intervals of the scores are over: dialogues, or episodes, which say nothing of other dialogues.
     `trained_on` is another corpus that the row was trained on. `reference` is the publication that a row stands for.
     `flags` are short warnings that belong beside the number
     (`erc_bench.board.published.FLAGS` explains those of published rows); `checked` says where the number of a published
@@ -82,6 +84,7 @@ class Row:
     context: str = ""
     context_tested: bool = False
     decision: str = ""
+    drawn: str = DIALOGUES
     floor: bool = False
     trained_on: str = ""
     parameters: int | None = None

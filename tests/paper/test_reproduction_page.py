@@ -125,3 +125,21 @@ def test_what_the_page_says_has_no_run_has_none_in_the_committed_tables(page: st
     named = set(re.findall(r"`(sentemocontext[\w-]*)`", paragraph))
     assert named == {name for name in missing if name.startswith("sentemocontext")}
     assert ("isolated" in paragraph) == any(name.startswith("isolated") for name in missing)
+
+
+def test_what_the_page_says_of_few_shot_holds_for_the_committed_board(page: str) -> None:
+    with (PAGE.parents[1] / "leaderboard" / "leaderboard.csv").open(encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["protocol"] == "few-shot"]
+    macro = {(line["subset"], line["system"]): float(line["macro_f1"]) for line in lines}
+    for shot in {subset for subset, _ in macro}:
+        assert macro[shot, "sentemocontext"] > macro[shot, "raw-encoder"]
+    shown = " against ".join(f"{macro['20 examples', system]:.1f}" for system in ("sentemocontext", "raw-encoder"))
+    assert f"({shown} with 20)" in page
+    assert {line["seeds"] for line in lines if line["seeds"]} == {"1"}, "runs of one training seed"
+
+
+def test_the_page_names_every_departure_s_system() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for departure in paper_tables().departures:
+        if departure.system:
+            assert f"`{departure.system}`" in text

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from erc_bench.board.model import Board
-from erc_bench.protocols.rows import Row, Score
-from erc_bench.scoring.catalogue import AURC, ECE, METRICS, find_metric
+from erc_bench.protocols.rows import DIALOGUES, Row, Score
+from erc_bench.scoring.catalogue import AURC, CORRECTED, ECE, METRICS, WITHHELD_F1, find_metric
 from erc_bench.scoring.metric import Metric
 from erc_bench.shown import cell
 
@@ -21,12 +21,21 @@ FIRST_COLUMNS = (
 )
 LATER_COLUMNS = ("above_floors", "decision")
 LAST_COLUMNS = (ECE.name, AURC.name)
+# Of rows whose intervals are over drawn episodes: these never stand where others have intervals over dialogues.
+WITHHELD = (WITHHELD_F1, CORRECTED.of(WITHHELD_F1))
+EPISODE_COLUMNS = (
+    *(f"{metric.name}{end}" for metric in WITHHELD for end in ("", "_episodes_low", "_episodes_high")),
+    *(f"{name}_episodes{end}" for name in ("micro_f1", "macro_f1") for end in ("_low", "_high")),
+)
 TIME_DECIMALS = 1
 
 
 def columns() -> tuple[str, ...]:
-    """The columns of the CSV: the first ones in their published order, later ones, every other metric, and sureness."""
-    return (*FIRST_COLUMNS, *LATER_COLUMNS, *(name for name in METRICS if name not in FIRST_COLUMNS), *LAST_COLUMNS)
+    """The columns of the CSV: the first ones in their published order, later ones, every other metric, sureness, and what
+    has intervals over episodes.
+    """
+    others = (name for name in METRICS if name not in FIRST_COLUMNS)
+    return (*FIRST_COLUMNS, *LATER_COLUMNS, *others, *LAST_COLUMNS, *EPISODE_COLUMNS)
 
 
 def render_csv(boards: Sequence[Board]) -> str:
@@ -101,8 +110,9 @@ def values(row: Row) -> dict[str, Any]:
         "decision": row.decision or None,
         "above_floors": None if row.above_floors is None else "yes" if row.above_floors else "no",
     }
-    for metric in (*METRICS.values(), ECE, AURC):
-        found |= _with_limits(metric, row.scores.get(metric.name))
+    found |= dict.fromkeys(name for name in columns() if name not in found)
+    for metric in (*METRICS.values(), ECE, AURC, *WITHHELD):
+        found |= _with_limits(metric, row.scores.get(metric.name), row.drawn)
     return {name: found[name] for name in columns()}
 
 
@@ -114,15 +124,16 @@ def every_value(row: Row) -> dict[str, Any]:
     """`values`, and every score of the row with its interval, those that only some protocols have included."""
     found = values(row)
     for name, score in row.scores.items():
-        found |= _with_limits(find_metric(name), score)
+        found |= _with_limits(find_metric(name), score, row.drawn)
     return found
 
 
-def _with_limits(metric: Metric, score: Score | None) -> dict[str, float | None]:
+def _with_limits(metric: Metric, score: Score | None, drawn: str) -> dict[str, float | None]:
+    name = metric.name if drawn == DIALOGUES else f"{metric.name}_{drawn}"
     return {
         metric.name: metric.rounded(score.value if score else None),
-        f"{metric.name}_low": metric.rounded(score.low if score else None),
-        f"{metric.name}_high": metric.rounded(score.high if score else None),
+        f"{name}_low": metric.rounded(score.low if score else None),
+        f"{name}_high": metric.rounded(score.high if score else None),
     }
 
 

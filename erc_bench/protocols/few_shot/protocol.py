@@ -14,6 +14,7 @@ from erc_bench.errors import DataError
 from erc_bench.protocols.few_shot.episodes import EPISODES, SHOTS, FewShotCounts, chance_confusion
 from erc_bench.protocols.few_shot.evidence import FEW_SHOT_FILE, run_counts, write_evidence
 from erc_bench.protocols.protocol import Protocol
+from erc_bench.protocols.rows import EPISODES as DRAWN
 from erc_bench.protocols.rows import Column, Layout, Row, Score, Section, control_row, row_of_runs
 from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.views import gold_positions
@@ -126,6 +127,7 @@ class FewShot(Protocol):
                 for metric in (*SCORES, *map(CORRECTED.of, SCORES))
             },
             per_label={label: _of_label(values) for label, values in episodes.items()},
+            drawn=DRAWN,
             flags=(f"without {', '.join(missing)}",) if missing else (),
             notes=(_note([len(held) for held in by_label.values()]),),
         )
@@ -179,7 +181,7 @@ def layout_of(shot: int, labels: LabelSet) -> Layout:
             *(Column(f"F1 of {label}", label=label) for label in labels.emotions),
             Column(MACRO_F1.words, MACRO_F1),
         ),
-        facts=("flags",),
+        facts=("seeds", "flags"),
         subset=("examples", f"{shot}"),
     )
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from erc_bench.board.formats.csv_file import all_rows, columns, render_csv, values
+from erc_bench.board.formats.csv_file import all_rows, columns, every_value, render_csv, values
 from erc_bench.board.model import Board
 from erc_bench.board.published import published_rows
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.protocols.rows import Row, Score, Section
+from erc_bench.protocols.rows import DIALOGUES, EPISODES, Row, Score, Section
 from erc_bench.shown import cell
 
 
@@ -29,7 +29,10 @@ def test_columns_are_the_contract() -> None:
     assert ",".join(columns()) == (
         "rank,system,dataset,protocol,subset,seeds,micro_f1,micro_f1_low,micro_f1_high,macro_f1,macro_f1_low,"
         "macro_f1_high,mcc,mcc_low,mcc_high,unusable_rate,context,parameters,train_seconds,utterances_per_second,"
-        "evidence,source,above_floors,decision,macro_f1_all,weighted_f1_all,accuracy,ece,aurc"
+        "evidence,source,above_floors,decision,macro_f1_all,weighted_f1_all,accuracy,ece,aurc,"
+        "withheld_f1,withheld_f1_episodes_low,withheld_f1_episodes_high,withheld_f1_corrected,"
+        "withheld_f1_corrected_episodes_low,withheld_f1_corrected_episodes_high,"
+        "micro_f1_episodes_low,micro_f1_episodes_high,macro_f1_episodes_low,macro_f1_episodes_high"
     )
 
 
@@ -90,3 +93,14 @@ def test_texts_survive_a_reader(board: Board, attack: Sequence[Section]) -> None
     read = list(csv.DictReader(io.StringIO(text)))
     expected = [cell(row.title) for row in all_rows([hostile])]
     assert [line["system"] for line in read] == expected
+
+
+def test_intervals_over_episodes_have_columns_of_their_own() -> None:
+    scores = {"macro_f1": Score(20.0, 19.0, 21.0), "withheld_f1": Score(8.0, 7.0, 9.0)}
+    row = Row("r", "d", "few-shot", "5 examples", "measured", "s", scores=scores, drawn=EPISODES)
+    found = values(row)
+    assert (found["macro_f1"], found["macro_f1_low"], found["macro_f1_high"]) == (20.0, None, None)
+    assert (found["macro_f1_episodes_low"], found["macro_f1_episodes_high"]) == (19.0, 21.0)
+    assert (found["withheld_f1"], found["withheld_f1_episodes_low"]) == (8.0, 7.0)
+    assert values(replace(row, drawn=DIALOGUES))["macro_f1_low"] == 19.0
+    assert set(every_value(row)) >= set(found)

@@ -179,8 +179,8 @@ def test_both_readings_are_on_the_page_and_in_json(few_shot_run: Any, sample: Da
     score = board.sections[0].rows[0].scores["withheld_f1_corrected"]
     found = every_value(board.sections[0].rows[0])
     assert found["withheld_f1_corrected"] == score.value == 100
-    assert found["withheld_f1_corrected_low"] == score.low
-    assert found["withheld_f1_low"] < found["withheld_f1"] < found["withheld_f1_high"]
+    assert found["withheld_f1_corrected_episodes_low"] == score.low
+    assert found["withheld_f1_episodes_low"] < found["withheld_f1"] < found["withheld_f1_episodes_high"]
     assert tuple(values(board.sections[0].rows[0])) == columns()
 
 
