@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from erc_bench.board.words import p_text, signed
@@ -94,7 +94,7 @@ def _settings(record: RunRecord) -> dict[str, Any]:
     return {field.name: recorded_value(config, record.config, field.name) for field in dataclasses.fields(config)}
 
 
-def _fixed(system: str) -> Mapping[str, Any]:
+def _fixed(system: str) -> dict[str, Any]:
     """The defaults of a system that are the same on every machine."""
     fields = dataclasses.fields(system_class(system).Config)
     return {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}

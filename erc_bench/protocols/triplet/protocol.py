@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataError
@@ -28,7 +29,7 @@ from erc_bench.protocols.triplet.counts import TripletCounts, constant_counts, n
 from erc_bench.protocols.triplet.evidence import TRIPLETS_FILE, read_embeddings, run_counts, write_evidence
 from erc_bench.protocols.views import gold_positions
 from erc_bench.records.record import EMBEDDINGS_FILE
-from erc_bench.scoring.catalogue import HALF_TIES, METRICS, MICRO_F1, TIE_RATE, headline
+from erc_bench.scoring.catalogue import HALF_TIES, MACRO_F1, METRICS, MICRO_F1, TIE_RATE, headline
 
 if TYPE_CHECKING:
     from erc_bench.contract.system import System
@@ -128,7 +129,7 @@ class Triplet(Protocol):
             row,
             scores=values | {TIE_RATE.name: Score(tie_rate)},
             flags=(DEGENERATE,) if tie_rate > DEGENERATE_TIE_RATE else (),
-            notes=_notes(counts, dataset),
+            notes=_notes(counts, dataset, [each[MACRO_F1.name] for each in published]),
         )
 
     def derive(self, run: Run, dataset: Dataset, system: System[Any], progress: Progress) -> None:
@@ -156,10 +157,20 @@ class Triplet(Protocol):
                 yield f"the counts {name} of {TRIPLETS_FILE} do not follow from {EMBEDDINGS_FILE}"
 
 
-def _notes(counts: Sequence[TripletCounts], dataset: Dataset) -> tuple[str, ...]:
+def _notes(
+    counts: Sequence[TripletCounts], dataset: Dataset, macro_f1: Sequence[NDArray[np.float64]]
+) -> tuple[str, ...]:
+    """`macro_f1` has the scores of each seed's resamplings, percent."""
     utterances = sum(map(len, dataset.test))
     resamplings = sum(len(found.correct) for found in counts)
     notes = [f"mean ± standard deviation over {resamplings} resamplings of random triplets"]
+    if len(macro_f1) > 1:
+        means = float(np.std([each.mean() for each in macro_f1], ddof=1))
+        draws = float(np.sqrt(np.mean([each.var(ddof=1) for each in macro_f1])))
+        notes.append(
+            f"± of macro F1 apart: {MACRO_F1.text(draws)} between resamplings of one seed, {MACRO_F1.text(means)} between the "
+            f"means of {len(macro_f1)} seeds"
+        )
     fewest = min(found.vectors for found in counts)
     if fewest < utterances:
         notes.append(f"{utterances - fewest} of {utterances} test utterances have no vector and are never drawn")

@@ -11,7 +11,8 @@ from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Utterance
 from erc_bench.errors import DataCorruptError
 from erc_bench.protocols.rows import Section
 from erc_bench.protocols.runs import DatasetRuns
-from erc_bench.protocols.triplet.evidence import write_evidence
+from erc_bench.protocols.triplet.counts import triplet_scores
+from erc_bench.protocols.triplet.evidence import run_counts, write_evidence
 from erc_bench.protocols.triplet.protocol import DEGENERATE, TRIPLET
 from erc_bench.records.groups import group_runs
 from erc_bench.records.record import EMBEDDINGS_FILE, Run, find_runs
@@ -82,6 +83,13 @@ def test_seeds_of_one_configuration_share_a_row(embedding_run: Any, sample: Data
     assert rows[0].source == "erc-bench run --system strong --seeds 0-1"
     assert "20 resamplings" in rows[0].notes[0]
     assert len(rows) == 3
+    counts = [run_counts(run.folder, sample) for run in find_runs(tmp_path)]
+    first, second = (triplet_scores(each, sample.labels)["macro_f1"] for each in counts)
+    draws = ((first.var(ddof=1) + second.var(ddof=1)) / 2) ** 0.5
+    means = abs(first.mean() - second.mean()) / 2**0.5
+    assert rows[0].notes[1] == (
+        f"± of macro F1 apart: {draws:.2f} between resamplings of one seed, {means:.2f} between the means of 2 seeds"
+    )
 
 
 def test_a_space_of_one_point_is_flagged_as_degenerate(embedding_run: Any, sample: Dataset, tmp_path: Path) -> None:

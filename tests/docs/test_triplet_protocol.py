@@ -1,0 +1,70 @@
+"""The figures of docs/triplet-protocol.md against the committed board."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROWS = {
+    "`sentemocontext-released`, in batches of 32": "sentemocontext-released",
+    "`sentemocontext`": "sentemocontext",
+    "`isolated-linear` (no context)": "isolated-linear",
+    "`isolated-lstm` (no context)": "isolated-lstm",
+    "control: raw MiniLM (`raw-encoder`)": "raw-encoder",
+    "control: raw mpnet (`raw-encoder`, `encoder=mpnet`)": "raw-encoder (encoder=mpnet)",
+    "control: Gaussian noise, 100 resamplings": "Gaussian noise",
+    "control: one constant vector (`degenerate`)": "constant vector",
+}
+SPACES = {"raw MiniLM": "raw-encoder", "`sentemocontext`": "sentemocontext"}
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (ROOT / "docs" / "triplet-protocol.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def board() -> list[dict[str, str]]:
+    with (ROOT / "leaderboard" / "leaderboard.csv").open(encoding="utf-8") as file:
+        return [line for line in csv.DictReader(file) if line["dataset"] == "dailydialog"]
+
+
+def cells(page: str, name: str) -> list[list[str]]:
+    return [
+        [cell.strip() for cell in line.strip("|\n").split("|")][1:]
+        for line in page.splitlines()
+        if line.startswith(f"| {name} |")
+    ]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_scores_of_triplets_are_means_over_seeds_as_on_the_board(
+    name: str, page: str, board: list[dict[str, str]]
+) -> None:
+    (row,) = (line for line in board if line["protocol"] == "triplet" and line["system"] == ROWS[name])
+    seeds, *scores = cells(page, name)[0]
+    assert seeds == row["seeds"]
+    expected = [
+        f"{float(row[metric]):.{decimals}f}" for metric, decimals in (("macro_f1", 2), ("micro_f1", 2), ("mcc", 3))
+    ]
+    assert scores[:3] == expected
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_few_shot_is_told_with_the_macro_f1_over_all_emotions(
+    name: str, page: str, board: list[dict[str, str]]
+) -> None:
+    found = next(row for row in cells(page, name) if len(row) == 4)
+    for value, shot in zip(found, ("1 example", "5 examples", "20 examples"), strict=False):
+        (line,) = (
+            line
+            for line in board
+            if (line["protocol"], line["system"], line["subset"]) == ("few-shot", SPACES[name], shot)
+        )
+        assert value == f"{float(line['macro_f1']):.1f}"
+        assert line["seeds"] == "1"
+    assert re.search(r"runs of one\s+training\s+seed", page)
