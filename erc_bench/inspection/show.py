@@ -147,10 +147,8 @@ def build_showing(
     ----------
     errors
         Only utterances that a run got wrong.
-    label
-        Only utterances with this gold label or this answer.
-    dialogue
-        Only this dialogue.
+    label, dialogue
+        Only utterances with this gold label or this answer; only this dialogue.
 
     With `other`, only utterances where exactly one of the two systems is right are selected, whatever else filters;
     `dialogue` alone takes away this condition.
@@ -168,9 +166,7 @@ def build_showing(
     mine, theirs = _predictions(dataset, run[0]), _predictions(dataset, other[0]) if other else None
     if theirs is not None and not mine.keys() & theirs.keys():
         raise UsageError("two runs must have labelled the same utterances to be compared, got none that both labelled.")
-    counted = set(dataset.labels.names)
-    for side in filter(None, (run, other)):
-        counted &= set(side[0].record.shared_labels or counted)
+    counted = _counted(dataset, [side[0] for side in (run, other) if side])
     every = {found.id: _lines(found, mine, theirs, counted) for found in dataset.test}
     lines = [line for dialogue_lines in every.values() for line in dialogue_lines]
     choose = partial(_selected, compared=bool(other), errors=errors, label=label, whole=bool(dialogue))
@@ -205,6 +201,14 @@ def _check_filters(dataset: Dataset, label: str | None, dialogue: str | None) ->
             f"--dialogue must be the id of a test dialogue of {dataset.name}, got {dialogue!r}: for example "
             f"{dataset.test[0].id}."
         )
+
+
+def _counted(dataset: Dataset, runs: Sequence[Run]) -> set[str]:
+    """The labels that all runs are scored on."""
+    counted = set(dataset.labels.names)
+    for run in runs:
+        counted &= set(run.record.shared_labels or counted)
+    return counted
 
 
 def _lines(
