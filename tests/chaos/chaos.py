@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from faults import FAULTS
+from faults import FAULTS, PRIOR
 from ground import Check, Ground, boards_of, copies_of, download_of, must, results_of
 
 MARKS = ("<!-- chaos: begin -->", "<!-- chaos: end -->")
@@ -103,6 +103,8 @@ class Tally:
 
 def kill_often(ground: Ground, operation: Operation, kills: int) -> int:
     """Kill an operation at random moments, a few times in a row, then let it complete and compare; returns the kills."""
+    if not (ground.folder / "results").is_dir():
+        ground.run(*PRIOR)  # boards and exports need runs
     ground.clear(*operation.resets)
     started = time.monotonic()
     ground.run(*operation.command)
