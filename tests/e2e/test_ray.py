@@ -83,13 +83,13 @@ def test_the_runs_of_a_lost_machine_are_made_again(cluster: Any, environment: di
     results = tmp_path / "shared"
     on_ray = [*COMMAND, *systems, "--executor", "ray", "--address", cluster.address, "--results-dir", str(results)]
     driver = subprocess.Popen(on_ray, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while running(results) < 2:  # one on each machine
         assert driver.poll() is None, driver.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     cluster.remove_node(other, allow_graceful=False)
-    printed, shown = driver.communicate(timeout=240)
+    printed, shown = driver.communicate(timeout=600)
     assert driver.returncode == 0, shown
     assert "its machine was lost: the run is made again" in shown
     assert printed.count("(complete,") == 4

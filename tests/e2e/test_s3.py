@@ -110,7 +110,8 @@ def test_runs_of_a_cluster_go_to_the_bucket_and_are_read_from_it(
     for one, another in zip(alone, spread, strict=True):
         assert (one.folder / "predictions.jsonl").read_bytes() == (another.folder / "predictions.jsonl").read_bytes()
         assert one.record.scores == another.record.scores
-    assert run(environment, here, "verify", "--results-dir", URL).returncode == 0
+    verified = run(environment, here, "verify", "--results-dir", URL)
+    assert verified.returncode == 0, verified.stderr
     assert "--output-dir must name a folder" in run(environment, here, "leaderboard", "--results-dir", URL).stderr
 
     again = run(environment, here, *on_ray, "--json")
