@@ -1,5 +1,6 @@
 # make run    set up and do the main job on the embedded sample
 # make test   set up and run the whole test suite
+# make bench  measure speed: a table, and build/bench.json (docs/performance.md)
 # make test-ray   set up Ray and run the tests that need a cluster
 # make test-llm   set up a vLLM environment and run the tests that need a real server
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PYTEST_FLAGS ?= -n auto --dist loadscope
 
-.PHONY: run test lint setup clean chaos fuzz test-matrix
+.PHONY: run test bench lint setup clean chaos fuzz test-matrix
 
 run: $(READY)
 	$(BIN)/erc-bench run --system sentemocontext --dataset sample
@@ -32,6 +33,9 @@ fuzz: $(READY)
 # The lowest and the newest versions that pyproject.toml allows, on every Python from 3.11 to 3.13 that is found.
 test-matrix: $(READY)
 	$(BIN)/python tests/matrix.py
+
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/run_all.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -54,13 +54,17 @@ def in_bf16(model: SentenceTransformer) -> SentenceTransformer:
     transformer.register_forward_hook(_tokens_as_float32)
     if model.device.type == "cpu":
         _use_packed_layers(transformer)
-        inner = transformer.auto_model
-        if getattr(inner, "_supports_attention_backend", False):
-            from transformers import AttentionInterface
-
-            AttentionInterface.register(SHORT_ATTENTION, _short_attention)
-            inner.set_attn_implementation(SHORT_ATTENTION)
+        _use_short_attention(transformer.auto_model)
     return model
+
+
+def _use_short_attention(inner: Any) -> None:
+    import transformers
+
+    interface: Any = getattr(transformers, "AttentionInterface", None)  # not in versions before it
+    if interface and getattr(inner, "_supports_attention_backend", False) and hasattr(inner, "set_attn_implementation"):
+        interface.register(SHORT_ATTENTION, _short_attention)
+        inner.set_attn_implementation(SHORT_ATTENTION)
 
 
 def _tokens_as_float32(_: torch.nn.Module, __: Any, features: dict[str, Any]) -> dict[str, Any]:

@@ -53,14 +53,16 @@ def scikit_learn_scores(gold: NDArray[np.int64], predicted: NDArray[np.int64]) -
     ]
 
 
-def measure() -> Result:
+def measure(board_rows: int = ROWS, timed: int = TIMED_RESAMPLES) -> Result:
     """Time both ways on made-up predictions; the time of drawing the resamples counts as ours."""
     generator = np.random.default_rng(0)
     dialogue = np.sort(
         np.concatenate([np.arange(DIALOGUES), generator.integers(DIALOGUES, size=UTTERANCES - DIALOGUES)])
     )
     gold = generator.choice(K, UTTERANCES, p=FREQUENCIES)
-    answers = np.where(generator.random((ROWS, UTTERANCES)) < 0.7, gold, generator.choice(K + 1, (ROWS, UTTERANCES)))
+    answers = np.where(
+        generator.random((board_rows, UTTERANCES)) < 0.7, gold, generator.choice(K + 1, (board_rows, UTTERANCES))
+    )
     runs = [
         np.bincount((dialogue * K + gold) * (K + 1) + answer, minlength=DIALOGUES * K * (K + 1)).reshape(
             DIALOGUES, K, K + 1
@@ -80,13 +82,27 @@ def measure() -> Result:
     scikit_learn_scores(gold, answers[0])  # the first call imports scikit-learn
     start = time.perf_counter()
     expected = []
-    for drawn in islice(weights, TIMED_RESAMPLES):
+    for drawn in islice(weights, timed):
         chosen = np.concatenate([utterances[index] for index in np.repeat(np.arange(DIALOGUES), drawn)])
         expected.append(scikit_learn_scores(gold[chosen], answers[0][chosen]))
-    loop = (time.perf_counter() - start) / TIMED_RESAMPLES * RESAMPLES * ROWS
+    loop = (time.perf_counter() - start) / timed * RESAMPLES * board_rows
 
-    found = np.stack([rows[0].replicates[metric][:TIMED_RESAMPLES] for metric in METRICS], axis=1)
+    found = np.stack([rows[0].replicates[metric][:timed] for metric in METRICS], axis=1)
     return Result(ours, loop, float(np.abs(found - np.array(expected)).max()))
+
+
+LIMITS = {"times_loop": (">=", 100.0)}
+
+
+def figures(*, tiny: bool = False) -> dict[str, float]:
+    """Seconds of both ways, their ratio, and how far they are apart."""
+    result = measure(board_rows=2, timed=2) if tiny else measure()
+    return {
+        "our_seconds": result.ours,
+        "loop_seconds": result.loop,
+        "times_loop": result.ratio,
+        "largest_difference": result.difference,
+    }
 
 
 def main() -> None:
