@@ -32,6 +32,21 @@ COMMANDS = {
     "data": "data:data",
     "paper": "paper:paper",
 }
+SUMMARIES = {
+    "run": "Run systems on a dataset and keep their predictions as run records.",
+    "leaderboard": "Compute the leaderboard from all run records, write it and print it.",
+    "compare": "Test whether row A differs from row B: paired, by dialogue.",
+    "power": "Say how many dialogues and seeds it takes to show a difference of two rows.",
+    "transfer": "Show what systems trained on one dataset reach on another: a matrix of both, for each system.",
+    "show": "Show dialogues with gold and predicted labels side by side.",
+    "score": "Turn predictions made elsewhere (FILE, JSONL or CSV) into a run record and print its scores.",
+    "verify": "Recompute run records (RUN: folders, or names of rows) and boards, and compare with what they say.",
+    "export": "Copy run records (RUN: folders or names of rows; all complete ones without) in a form that can be published.",
+    "systems": "List systems, show their settings, check one, or start a new one.",
+    "data": "List, download, verify and audit datasets, and make one of your own.",
+    "paper": "Print and write the tables of the paper, published and measured side by side.",
+}
+"""The first sentence of each command, so that the list of commands imports none of them."""
 EXIT_CLOSED_PIPE = 141  # what a shell says of any program whose reader (`| head`) left before it was done
 
 
@@ -65,6 +80,14 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(f"erc_bench.cli.{module}"), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        limit = formatter.width - 6 - max(map(len, COMMANDS))
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, click.Command(name, help=text).get_short_help_str(limit)) for name, text in SUMMARIES.items()]
+            )
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         """Read the command line, and print help where that is asked for."""

@@ -182,3 +182,18 @@ def test_a_working_folder_that_is_gone_is_named_without_a_traceback(tmp_path: Pa
     assert done.returncode == 3
     assert "must be readable and writable" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_list_of_commands_says_what_each_says_itself() -> None:
+    assert list(cli.SUMMARIES) == list(cli.COMMANDS)
+    for name, text in cli.SUMMARIES.items():
+        command = cli.cli.get_command(click.Context(cli.cli), name)
+        assert command is not None
+        for limit in (45, 100, 200):
+            assert click.Command(name, help=text).get_short_help_str(limit) == command.get_short_help_str(limit), name
+
+
+def test_help_imports_no_command() -> None:
+    code = "import sys; from erc_bench.cli import cli; cli(['--help'], standalone_mode=False)\n"
+    code += "assert not {'erc_bench.cli.run', 'erc_bench.cli.data', 'rich.console'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
