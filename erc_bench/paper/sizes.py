@@ -119,9 +119,20 @@ def find_model(name: str, folders: Mapping[str, Path]) -> ModelSize | None:
     from erc_bench.toolkit.encoders import NAMES, resolve_encoder
 
     try:
-        return measure_folder(resolve_encoder(name if name in NAMES else HUB[name], offline=True).folder)
+        return measure_folder(resolve_encoder(name, offline=True).folder if name in NAMES else _cached(HUB[name]))
     except ModelUnavailableError:
         return None
+
+
+def _cached(hub: str) -> Path:
+    """The folder of a model in the Hugging Face cache, of whatever commit: only its size is read."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(str(snapshot_download(hub, local_files_only=True)))
+    except LocalEntryNotFoundError as error:
+        raise ModelUnavailableError(f"{hub} must be in the Hugging Face cache, got none ({error}).") from None
 
 
 def parse_models(pairs: tuple[str, ...]) -> dict[str, Path]:
