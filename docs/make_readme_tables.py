@@ -1,9 +1,10 @@
-"""Write the tables of the README anew from the committed board: its results, and the planned contrasts about the paper.
+"""Write the tables of the README anew from the committed board: results by corpus, and the planned contrasts about the paper.
 
     erc-bench leaderboard --results-dir leaderboard --format md,csv,html,contrasts
     python docs/make_readme_tables.py
 
-Each table stands between two comments, `<!-- results -->` and `<!-- contrasts -->`, that open and close it.
+Each table stands between two comments that open and close it: `<!-- results -->` (DailyDialog), `<!-- contrasts -->`,
+`<!-- meld -->` and `<!-- emorynlp -->`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 BOARD = REPOSITORY / "leaderboard"
 SCORES = {"micro_f1": 2, "macro_f1": 2, "mcc": 3}
 BESIDE = ("not-verbatim", "novel")
+OTHER_CORPORA = ("meld", "emorynlp")
+OTHER_SCORES = {"weighted_f1_all": 2, "accuracy": 2, "macro_f1_all": 2, "micro_f1": 2, "mcc": 3}
+WITH_INTERVAL = ("weighted_f1_all", "micro_f1")
 FAMILY = "the paper"
 
 
 def main() -> None:
-    """Replace both tables in README.md."""
+    """Replace the tables in README.md."""
     readme = REPOSITORY / "README.md"
     text = readme.read_text(encoding="utf-8")
     readme.write_text(with_tables(text), encoding="utf-8")
@@ -28,7 +32,9 @@ def main() -> None:
 
 def with_tables(text: str) -> str:
     """The README with its tables as the committed board has them."""
-    for name, lines in (("results", results_table()), ("contrasts", contrast_table())):
+    tables = {"results": results_table(), "contrasts": contrast_table()}
+    tables |= {corpus: corpus_table(corpus) for corpus in OTHER_CORPORA}
+    for name, lines in tables.items():
         block = re.compile(f"(<!-- {name} -->\n).*?(<!-- {name} -->\n)", re.DOTALL)
         if len(block.findall(text)) != 1:
             raise SystemExit(f"README.md must have one table between two comments <!-- {name} -->.")
@@ -52,6 +58,30 @@ def results_table() -> list[str]:
             row["system"],
             *(with_interval(row, name, decimals) for name, decimals in SCORES.items()),
             *(beside[subset, row["system"]] for subset in BESIDE),
+            row["seeds"],
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def corpus_table(corpus: str) -> list[str]:
+    """Measured rows of another corpus on all its test utterances, with the weighted F1 of those without near twins."""
+    found = [row for row in read("leaderboard.csv") if row["protocol"] == "utterance" and row["evidence"] == "measured"]
+    found = [row for row in found if row["dataset"] == corpus]
+    novel = {row["system"]: f"{float(row['weighted_f1_all']):.2f}" for row in found if row["subset"] == "novel"}
+    lines = [
+        "| rank | system | weighted F1 [95%] | accuracy | macro F1 | micro F1 without neutral [95%] | MCC | novel | seeds |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in (row for row in found if row["subset"] == "all"):
+        cells = [
+            row["rank"].replace("-", "–") or "–",
+            row["system"],
+            *(
+                with_interval(row, name, decimals) if name in WITH_INTERVAL else f"{float(row[name]):.{decimals}f}"
+                for name, decimals in OTHER_SCORES.items()
+            ),
+            novel[row["system"]],
             row["seeds"],
         ]
         lines.append(f"| {' | '.join(cells)} |")

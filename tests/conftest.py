@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import os
+import signal
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,10 @@ from erc_bench.files import file_sha256
 from erc_bench.protocols.headline import headline_scores
 from erc_bench.records.predictions import PREDICTIONS_FILE, predictions_bytes
 from erc_bench.records.record import ContextCheck, Run, RunRecord, run_folder, write_record
+
+# A parent that ignores Ctrl-C (`make test &` in a script) would pass that on to every process that the tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def real_folder(spec: DatasetSpec) -> Path:

@@ -31,10 +31,10 @@ TIME_DECIMALS = 1
 
 
 def columns() -> tuple[str, ...]:
-    """The columns of the CSV: the first ones in their published order, later ones, every other metric, sureness, and what
-    has intervals over episodes.
+    """The columns of the CSV: the first ones in their published order, later ones, every other metric with its limits,
+    sureness, and what has intervals over episodes.
     """
-    others = (name for name in METRICS if name not in FIRST_COLUMNS)
+    others = (f"{name}{end}" for name in METRICS if name not in FIRST_COLUMNS for end in ("", "_low", "_high"))
     return (*FIRST_COLUMNS, *LATER_COLUMNS, *others, *LAST_COLUMNS, *EPISODE_COLUMNS)
 
 

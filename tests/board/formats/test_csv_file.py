@@ -29,7 +29,9 @@ def test_columns_are_the_contract() -> None:
     assert ",".join(columns()) == (
         "rank,system,dataset,protocol,subset,seeds,micro_f1,micro_f1_low,micro_f1_high,macro_f1,macro_f1_low,"
         "macro_f1_high,mcc,mcc_low,mcc_high,unusable_rate,context,parameters,train_seconds,utterances_per_second,"
-        "evidence,source,above_floors,decision,macro_f1_all,weighted_f1_all,accuracy,ece,aurc,"
+        "evidence,source,above_floors,decision,"
+        "macro_f1_all,macro_f1_all_low,macro_f1_all_high,weighted_f1_all,weighted_f1_all_low,weighted_f1_all_high,"
+        "accuracy,accuracy_low,accuracy_high,ece,aurc,"
         "withheld_f1,withheld_f1_episodes_low,withheld_f1_episodes_high,withheld_f1_corrected,"
         "withheld_f1_corrected_episodes_low,withheld_f1_corrected_episodes_high,"
         "micro_f1_episodes_low,micro_f1_episodes_high,macro_f1_episodes_low,macro_f1_episodes_high"
