@@ -28,6 +28,9 @@ GAP = 2
 NAME_WIDTH = 24
 """What names of rows keep at least, if they are as long; beyond that they continue on another line."""
 
+TEXT_WIDTH = 28
+"""Cells above this width hold sentences, not numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Column:
@@ -116,17 +119,22 @@ def _groups(table: Table, *, spreads: bool, narrow: bool) -> Iterator[tuple[_Col
 
     def column(heading: str, cells: Iterable[str]) -> _Column:
         shown = tuple(map(plain, cells))
-        return _Column(heading, shown, max(_longest_word([heading]) if narrow else len(heading), *map(cell_len, shown)))
+        widest = max(map(cell_len, shown))
+        words = widest > TEXT_WIDTH  # sentences, which continue on another line as names do
+        if words and narrow:
+            widest = max(TEXT_WIDTH, _longest_word(shown))
+        least = max(_longest_word([heading]) if narrow else len(heading), widest)
+        return _Column(heading, shown, least, numeric=not words)
 
-    words = ("publ.", "meas.") if narrow else ("published", "measured")
+    kinds = ("publ.", "meas.") if narrow else ("published", "measured")
     for found, published, measured in table.pairs():
         group = []
         if published:
             group.append(
-                column(f"{found.heading} {words[0]}", (line.published.get(found.name, MISSING) for line in table.lines))
+                column(f"{found.heading} {kinds[0]}", (line.published.get(found.name, MISSING) for line in table.lines))
             )
         if measured:
-            heading = f"{found.heading} {words[1]}" if published else found.heading
+            heading = f"{found.heading} {kinds[1]}" if published else found.heading
             values = (line.measured.get(found.name) for line in table.lines)
             group.append(
                 column(heading, (value_text(value if spreads else _bare(value), found.unit) for value in values))
