@@ -13,6 +13,7 @@ import pytest
 from erc_bench import cli
 from erc_bench.board.across_build import FORMATS as ACROSS_FORMATS
 from erc_bench.board.build import FORMATS
+from erc_bench.board.formats.transfer_files import FORMATS as TRANSFER_FORMATS
 from erc_bench.contract.domain import Dataset
 from erc_bench.paper.build import build_paper, write_paper
 from erc_bench.paper.sizes import HUB, find_model
@@ -75,7 +76,7 @@ def test_committed_boards_are_what_the_records_give(capsys: pytest.CaptureFixtur
         cli.main(["verify", "--results-dir", str(COMMITTED)])
     output = capsys.readouterr()
     assert not caught.value.code, output.err
-    names = [name for formats in (FORMATS, ACROSS_FORMATS) for name, _ in formats.values()]
+    names = [name for formats in (FORMATS, ACROSS_FORMATS, TRANSFER_FORMATS) for name, _ in formats.values()]
     assert f"board files: {sum((COMMITTED / name).is_file() for name in names)}" in output.out
 
 
@@ -103,7 +104,11 @@ def test_committed_runs_give_the_published_headline_under_its_scoring(
     system: str, expected: dict[str, tuple[float, float]], dailydialog: Dataset
 ) -> None:
     records = [
-        run for run in RUNS if run.record.system == system and not run.record.withheld and not other_encoder(run)
+        run
+        for run in RUNS
+        if (run.record.dataset, run.record.system) == (dailydialog.name, system)
+        and not run.record.withheld
+        and not other_encoder(run)
     ]
     assert records
     for run in records:
