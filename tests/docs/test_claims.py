@@ -168,8 +168,8 @@ def test_who_is_better_than_every_floor(committed: Committed) -> None:
     must_say(
         "README.md",
         f"**The first {NUMBERS[len(above)]} are better than every floor, and no other system is shown to be.** The best floor is "
-        f"the frozen encoder with the nearest class mean: {committed.score('all', RAW)}. `lookup` answers with the training label "
-        f"of the same text: {committed.score('all', LOOKUP)}.",
+        f"the frozen encoder with the nearest class mean: {committed.score('all', RAW)}. `lookup` answers with the training "
+        f"label of the same text: {committed.score('all', LOOKUP)}.",
     )
 
 
