@@ -111,7 +111,7 @@ def parse_contrasts(text: str, where: str = FILE, *, optional: bool = False) -> 
     """
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also for numbers of thousands of digits
         raise PlanError(f"{where} must be TOML, got {error}.") from None
     written = content.pop("written", None)
     if written is not None and not (isinstance(written, datetime.datetime) and written.tzinfo is not None):

@@ -138,7 +138,7 @@ def read_plan(path: Path) -> list[PlannedRun]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"a plan must be a file that can be read, got {path} ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also for bytes that are no UTF-8 and numbers of thousands of digits
         raise PlanError(f"{path} must be TOML, got {error}.") from None
     tables = content.pop("runs", None)
     if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):

@@ -135,3 +135,10 @@ def test_the_plan_of_the_committed_board_remakes_its_records() -> None:
     there = Counter((r.dataset, r.system, r.config_hash, r.seed) for r in committed if r.evidence == "measured")
     assert planned - there == Counter(), "planned and not committed"
     assert there - planned == Counter(), "committed and not planned"
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(f"seeds = {'9' * 5000}\n")
+    with pytest.raises(PlanError, match="must be TOML, got"):
+        read_plan(path)
