@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 ENCODER_FOLDER = "encoder"
 CHECKPOINT_FOLDER = "checkpoint"
 WINDOWS_A_CHUNK = 64
+WINDOWS_A_BATCH = 16  # on an accelerator, of one shape, filled up
 
 
 @dataclass(frozen=True)
@@ -188,36 +189,57 @@ class DialogueEncoder(System[DialogueEncoderConfig]):
     def _logits(self, dialogues: Sequence[Dialogue]) -> Iterator[tuple[Target, NDArray[np.float32]]]:
         """Logits, float32 (labels,), of every utterance: sequence by sequence, so that they depend on no other dialogue."""
         import numpy as np
-        import torch
 
         self._network.eval()
         windows = self._windower.windows(dialogues)
         pieces = Counter(target for window in windows for target in window.targets)
         parts: dict[Target, list[tuple[int, NDArray[np.float32]]]] = {}
-        before = torch.get_num_threads()
-        workers = before if self._device == "cpu" else 1
-        executor = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
-        try:
-            for start in range(0, len(windows), WINDOWS_A_CHUNK):
-                chunk = windows[start : start + WINDOWS_A_CHUNK]
-                for window, rows in zip(chunk, executor.map(self._forward, chunk), strict=True):
-                    for target, (first, behind), row in zip(window.targets, window.places, rows, strict=True):
-                        found = parts.setdefault(target, [])
-                        found.append((behind - first, row))
-                        if len(found) == pieces[target]:
-                            lengths, vectors = zip(*parts.pop(target), strict=True)
-                            yield target, np.asarray(np.average(vectors, axis=0, weights=lengths), np.float32)
-        finally:
-            executor.shutdown(cancel_futures=True)
-            torch.set_num_threads(before)
+        for start in range(0, len(windows), self._chunk):
+            chunk = windows[start : start + self._chunk]
+            for window, rows in zip(chunk, self._computed(chunk), strict=True):
+                for target, (first, behind), row in zip(window.targets, window.places, rows, strict=True):
+                    found = parts.setdefault(target, [])
+                    found.append((behind - first, row))
+                    if len(found) == pieces[target]:
+                        lengths, vectors = zip(*parts.pop(target), strict=True)
+                        yield target, np.asarray(np.average(vectors, axis=0, weights=lengths), np.float32)
 
-    def _forward(self, window: Window) -> NDArray[np.float32]:
+    @property
+    def _chunk(self) -> int:
+        return WINDOWS_A_CHUNK if self._device == "cpu" else WINDOWS_A_CHUNK * WINDOWS_A_BATCH
+
+    def _computed(self, windows: Sequence[Window]) -> Iterable[NDArray[np.float32]]:
+        """Logits, float32 (pieces, labels), of each window: bits that depend on no other window."""
+        import torch
+
+        if self._device == "cpu":
+            threads = torch.get_num_threads()
+            executor = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+            try:
+                yield from executor.map(lambda window: self._forward([window]), windows)
+            finally:
+                executor.shutdown(cancel_futures=True)
+                torch.set_num_threads(threads)
+            return
+        found: dict[int, NDArray[np.float32]] = {}
+        alike: dict[tuple[int, int], list[int]] = {}
+        for position, window in enumerate(windows):
+            alike.setdefault((len(window), len(window.places)), []).append(position)
+        for (_, pieces), positions in alike.items():
+            for start in range(0, len(positions), WINDOWS_A_BATCH):
+                batch = positions[start : start + WINDOWS_A_BATCH]
+                filled = batch + batch[:1] * (WINDOWS_A_BATCH - len(batch))
+                rows = self._forward([windows[position] for position in filled])
+                found |= zip(batch, rows.reshape(len(filled), pieces, -1), strict=False)
+        yield from (found[position] for position in range(len(windows)))
+
+    def _forward(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         import torch
 
         from .network import collate
 
         with torch.inference_mode():
-            logits: NDArray[np.float32] = self._network(collate([window], self._padding).to(self._device)).cpu().numpy()
+            logits: NDArray[np.float32] = self._network(collate(windows, self._padding).to(self._device)).cpu().numpy()
         return logits
 
     def predict(

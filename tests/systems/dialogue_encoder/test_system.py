@@ -66,6 +66,19 @@ def test_the_harness_proves_what_it_reads(small: Dataset, context: str) -> None:
     assert checked.targets > 0
 
 
+@pytest.mark.parametrize("context", ["dialogue", "utterance"])
+def test_batches_of_an_accelerator_answer_what_single_windows_do(small: Dataset, tmp_path: Path, context: str) -> None:
+    trained = fitted(small, context=context)
+    trained.save(tmp_path)
+    batched = DialogueEncoder(trained.config, labels=small.labels, runtime=Runtime(device="cpu:0"))  # not "cpu"
+    batched.load(tmp_path)
+    alone, together = answers(trained, small), answers(batched, small)
+    assert alone.keys() == together.keys()
+    for target, prediction in alone.items():
+        assert prediction.scores is not None
+        assert together[target].scores == pytest.approx(prediction.scores, abs=1e-3)
+
+
 def test_training_moves_the_transformer_but_not_its_word_vectors(small: Dataset, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
