@@ -74,7 +74,15 @@ def read(spec: DatasetSpec) -> tuple[tuple[Dialogue, ...], tuple[Dialogue, ...]]
     return parts[0], parts[1]
 
 
-def attempt(trial: Trial, encoder: str, device: str) -> Outcome:
+def attempt(trial: Trial, encoder: str, device: str) -> Outcome | str:
+    """What came of a trial, or why it failed."""
+    try:
+        return scored(trial, encoder, device)
+    except Exception as error:  # not every error can travel from one process to another
+        return f"{trial} failed: {type(error).__name__}: {error}"
+
+
+def scored(trial: Trial, encoder: str, device: str) -> Outcome:
     """Train once, and score on validation."""
     spec = dataset_spec(trial.dataset)
     train, validation = read(spec)
@@ -135,12 +143,10 @@ def whole_numbers(text: str) -> list[int]:
 
 
 def outcomes(trials: list[Trial], encoder: str, device: str, jobs: int) -> Iterator[Outcome | str]:
-    """What came of each trial as it ends, `jobs` at once; of one that failed, why."""
+    """What came of each trial as it ends, `jobs` at once."""
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(attempt, trial, encoder, device): trial for trial in trials}
-        for done in as_completed(running):
-            error = done.exception()
-            yield done.result() if error is None else f"{running[done]} failed: {type(error).__name__}: {error}"
+        for done in as_completed([pool.submit(attempt, trial, encoder, device) for trial in trials]):
+            yield done.result()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -158,6 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=OUTPUT, metavar="FILE")
     parser.add_argument("--jobs", type=int, default=1, help="trials at once, each a process of its own")
     options = parser.parse_args(arguments)
+    read(dataset_spec(options.dataset))  # so that a wrong name or missing data is said at once
     known = tried(options.output)
     values = itertools.product(options.epochs, options.rate, options.weight_power, options.seeds)
     every = dict.fromkeys(Trial(options.dataset, options.context, *each) for each in values)
