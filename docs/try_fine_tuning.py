@@ -46,6 +46,7 @@ class Trial:
     dataset: str
     context: str
     epochs: int
+    batch_tokens: int
     learning_rate: float
     weight_power: float
     seed: int
@@ -113,6 +114,7 @@ def tried(path: Path) -> set[Trial]:
                 row["dataset"],
                 row["context"],
                 int(row["epochs"]),
+                int(row["batch_tokens"]),
                 float(row["learning_rate"]),
                 float(row["weight_power"]),
                 int(row["seed"]),
@@ -156,6 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--dataset", default="dailydialog")
     parser.add_argument("--context", default=defaults.context, choices=get_args(Context))
     parser.add_argument("--epochs", type=whole_numbers, default=[defaults.epochs], metavar="2,3,4")
+    parser.add_argument("--batch-tokens", type=numbers(int), default=[defaults.batch_tokens], metavar="2048,4096")
     parser.add_argument("--rate", type=numbers(float), default=[defaults.learning_rate], metavar="1e-4,2e-4")
     parser.add_argument("--weight-power", type=numbers(float), default=[defaults.weight_power], metavar="0,0.25")
     parser.add_argument("--seeds", type=whole_numbers, default=[0], metavar="0-1")
@@ -166,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     read(dataset_spec(options.dataset))  # so that a wrong name or missing data is said at once
     known = tried(options.output)
-    values = itertools.product(options.epochs, options.rate, options.weight_power, options.seeds)
+    values = itertools.product(options.epochs, options.batch_tokens, options.rate, options.weight_power, options.seeds)
     every = dict.fromkeys(Trial(options.dataset, options.context, *each) for each in values)
     trials = [trial for trial in every if trial not in known]
     failed = 0

@@ -5,10 +5,12 @@ Imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -43,44 +45,50 @@ def load_transformer(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
 
 
 class Batch(NamedTuple):
-    """Windows of W sequences of at most T tokens that answer for P pieces.
+    """Windows of W sequences of at most T tokens that answer for P pieces, at most A in a sequence.
 
-    `ids`, `turns`, `speakers`: int64 (W, T); `real`: bool (W, T), False for padding; `pooling`: float32 (W, A, T), the
-    weights that average the tokens of each of the A answers of a sequence; `answered`: bool (W, A), P of them True.
+    `ids`, `turns`, `speakers`, `pieces`: int64 (W, T); `pieces` says which of its sequence's answers a token belongs to,
+    -1 where to none; `real`: bool (W, T), False for padding; `lengths`: int64 (W, A), the tokens of each answer, 0 where
+    a sequence has fewer; `answers`: int64 (P,), where the P answers stand among the W * A.
     """
 
     ids: torch.Tensor
     turns: torch.Tensor
     speakers: torch.Tensor
+    pieces: torch.Tensor
     real: torch.Tensor
-    pooling: torch.Tensor
-    answered: torch.Tensor
+    lengths: torch.Tensor
+    answers: torch.Tensor
 
     def to(self, device: str) -> Batch:
         """The same on another device."""
         return Batch(*(tensor.to(device) for tensor in self))
 
 
-def collate(windows: Sequence[Window], padding: int) -> Batch:
-    """Windows padded to the longest of them."""
-    rows, longest = len(windows), max(map(len, windows))
-    answers = max(len(window.places) for window in windows)
-    ids = torch.full((rows, longest), padding)
-    turns = torch.full((rows, longest), START)
-    speakers = torch.zeros((rows, longest), dtype=torch.int64)
-    real = torch.zeros((rows, longest), dtype=torch.bool)
-    pooling = torch.zeros((rows, answers, longest))
-    answered = torch.zeros((rows, answers), dtype=torch.bool)
-    for row, window in enumerate(windows):
-        size = len(window)
-        ids[row, :size] = torch.tensor(window.ids)
-        turns[row, :size] = torch.tensor(window.turns)
-        speakers[row, :size] = torch.tensor(window.speakers)
-        real[row, :size] = True
-        for number, (first, behind) in enumerate(window.places):
-            pooling[row, number, first:behind] = 1 / (behind - first)
-        answered[row, : len(window.places)] = True
-    return Batch(ids, turns, speakers, real, pooling, answered)
+def collate(windows: Sequence[Window], padding: int, *, steps: tuple[int, int] = (1, 1)) -> Batch:
+    """Windows padded to the longest of them: both T and A to the next multiple of `steps`."""
+    sizes = np.array([len(window) for window in windows])
+    counts = np.array([len(window.places) for window in windows])
+    longest, answers = (-(-max(found) // step) * step for found, step in zip((sizes, counts), steps, strict=True))
+    real = np.arange(longest) < sizes[:, None]
+    answered = np.arange(answers) < counts[:, None]
+
+    def padded(rows: Iterable[Sequence[int]], filling: int) -> torch.Tensor:
+        whole = np.full(real.shape, filling, np.int64)
+        whole[real] = np.fromiter(chain.from_iterable(rows), np.int64, int(sizes.sum()))
+        return torch.from_numpy(whole)
+
+    lengths = np.zeros(answered.shape, np.int64)
+    lengths[answered] = [behind - first for window in windows for first, behind in window.places]
+    return Batch(
+        padded((window.ids for window in windows), padding),
+        padded((window.turns for window in windows), START),
+        padded((window.speakers for window in windows), 0),
+        padded((window.pieces for window in windows), -1),
+        torch.from_numpy(real),
+        torch.from_numpy(lengths),
+        torch.from_numpy(answered.reshape(-1).nonzero()[0]),
+    )
 
 
 class DialogueNetwork(nn.Module):
@@ -108,7 +116,9 @@ class DialogueNetwork(nn.Module):
             vectors = vectors + self.speakers(batch.speakers)
         hidden = self.encoder(inputs_embeds=vectors, attention_mask=self._mask(batch)).last_hidden_state
         with torch.autocast(hidden.device.type, enabled=False):
-            utterances = torch.bmm(batch.pooling, hidden.float())[batch.answered]
+            mine = batch.pieces[:, None, :] == torch.arange(batch.lengths.shape[1], device=hidden.device)[:, None]
+            pooling = mine * (1 / batch.lengths.clamp(min=1))[:, :, None]
+            utterances = torch.bmm(pooling, hidden.float()).flatten(0, 1).index_select(0, batch.answers)
             logits: torch.Tensor = self.classifier(self.dropout(utterances))
         return logits
 

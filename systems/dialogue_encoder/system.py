@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 ENCODER_FOLDER = "encoder"
 CHECKPOINT_FOLDER = "checkpoint"
 WINDOWS_A_CHUNK = 64
-WINDOWS_A_BATCH = 16  # on an accelerator, of one shape, filled up
+WINDOWS_A_BATCH = 32  # on an accelerator, filled up
+SHAPE_STEPS = (32, 8)  # there, tokens and answers of a window are padded to multiples of these, whatever is beside it
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,7 @@ class DialogueEncoder(System[DialogueEncoderConfig]):
 
     def _computed(self, windows: Sequence[Window]) -> Iterable[NDArray[np.float32]]:
         """Logits, float32 (pieces, labels), of each window: bits that depend on no other window."""
+        import numpy as np
         import torch
 
         if self._device == "cpu":
@@ -221,25 +224,28 @@ class DialogueEncoder(System[DialogueEncoderConfig]):
                 executor.shutdown(cancel_futures=True)
                 torch.set_num_threads(threads)
             return
-        found: dict[int, NDArray[np.float32]] = {}
-        alike: dict[tuple[int, int], list[int]] = {}
+        alike: dict[tuple[int, ...], list[int]] = {}
         for position, window in enumerate(windows):
-            alike.setdefault((len(window), len(window.places)), []).append(position)
-        for (_, pieces), positions in alike.items():
+            sizes = zip((len(window), len(window.places)), SHAPE_STEPS, strict=True)
+            alike.setdefault(tuple(-(-size // step) for size, step in sizes), []).append(position)
+        found: dict[int, NDArray[np.float32]] = {}
+        for positions in alike.values():
             for start in range(0, len(positions), WINDOWS_A_BATCH):
                 batch = positions[start : start + WINDOWS_A_BATCH]
-                filled = batch + batch[:1] * (WINDOWS_A_BATCH - len(batch))
-                rows = self._forward([windows[position] for position in filled])
-                found |= zip(batch, rows.reshape(len(filled), pieces, -1), strict=False)
+                filled = [windows[position] for position in batch + batch[:1] * (WINDOWS_A_BATCH - len(batch))]
+                ends = list(accumulate(len(window.places) for window in filled))
+                rows = np.split(self._forward(filled, SHAPE_STEPS), ends[:-1])
+                found |= zip(batch, rows, strict=False)
         yield from (found[position] for position in range(len(windows)))
 
-    def _forward(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+    def _forward(self, windows: Sequence[Window], steps: tuple[int, int] = (1, 1)) -> NDArray[np.float32]:
         import torch
 
         from .network import collate
 
+        batch = collate(windows, self._padding, steps=steps).to(self._device)
         with torch.inference_mode():
-            logits: NDArray[np.float32] = self._network(collate(windows, self._padding).to(self._device)).cpu().numpy()
+            logits: NDArray[np.float32] = self._network(batch).cpu().numpy()
         return logits
 
     def predict(

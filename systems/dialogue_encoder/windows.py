@@ -26,15 +26,17 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One sequence: `[CLS] u1 [SEP] u2 [SEP] …`, one entry a token in `ids`, `turns` and `speakers`.
+    """One sequence: `[CLS] u1 [SEP] u2 [SEP] …`, one entry a token in `ids`, `turns`, `speakers` and `pieces`.
 
     `places` are the tokens (first, behind the last) of each piece that this sequence answers for, the closing [SEP]
-    included, and `targets` the utterances that these belong to; the pieces before them are there to be read only.
+    included, and `targets` the utterances that these belong to; the pieces before them are there to be read only. `pieces`
+    has the position in `places` of each token's piece, -1 for the tokens that are only read.
     """
 
     ids: tuple[int, ...]
     turns: tuple[int, ...]
     speakers: tuple[int, ...]
+    pieces: tuple[int, ...]
     places: tuple[tuple[int, int], ...]
     targets: tuple[Target, ...]
 
@@ -108,17 +110,18 @@ class Windower:
 
     def _window(self, dialogue: str, before: Sequence[Piece], mine: Sequence[Piece]) -> Window:
         start, end = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
-        ids, turns, speakers = [start], [START], [0]
+        ids, turns, speakers, pieces = [start], [START], [0], [-1]
         places = []
         for number, piece in enumerate([*before, *mine]):
             first = len(ids)
             ids += [*piece.ids, end]
             turns += [piece.turn] * (len(piece.ids) + 1)
             speakers += [piece.speaker] * (len(piece.ids) + 1)
+            pieces += [max(number - len(before), -1)] * (len(piece.ids) + 1)
             if number >= len(before):
                 places.append((first, len(ids)))
         targets = tuple(Target(dialogue, piece.turn) for piece in mine)
-        return Window(tuple(ids), tuple(turns), tuple(speakers), tuple(places), targets)
+        return Window(tuple(ids), tuple(turns), tuple(speakers), tuple(pieces), tuple(places), targets)
 
 
 def _size(pieces: Iterable[Piece]) -> int:
