@@ -1,10 +1,11 @@
-"""Score against cost as an inline SVG: where everything stands. The template draws it, the script adds tooltips."""
+"""Score against cost as a picture on the page: where everything stands. The script draws it (`templates/pictures.js`)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from erc_bench.board.tradeoff import Cost, Point, linear_ticks, log_ticks, points
 from erc_bench.board.words import count_text
@@ -24,48 +25,59 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 class Tick:
     """A place on an axis (SVG units) and what it says."""
 
-    at: str
+    at: float
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The name beside a mark: `anchor` is the end of the text that stands at the place (SVG units)."""
+
+    text: str
+    x: float
+    y: float
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A row drawn: `shape` is circle (measured), ring (predictions or published) or diamond (floor)."""
+    """A row drawn, by its place among the rows; `low` and `high` are where its interval ends (all in SVG units)."""
 
-    x: str
-    y: str
-    low: str | None
-    high: str | None
-    shape: str
+    row: int
+    x: float
+    y: float
+    low: float | None
+    high: float | None
     front: bool
-    text: str
-    label: str = ""
-    label_x: str = ""
-    label_y: str = ""
-    anchor: str = ""
+    label: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture; without marks there is nothing to draw. `without` are titles of rows that lack a number."""
+    """One picture, its marks from left to right; without marks there is nothing to draw."""
 
     metric: Metric
     cost: Cost
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     marks: list[Mark]
-    line: str
-    table: list[tuple[str, str, str, str, bool]]
-    without: list[str]
+
+    def data(self) -> dict[str, Any]:
+        """What the script draws it from: ticks, marks and labels as lists of their fields."""
+        return {
+            "metric": self.metric.name,
+            "cost": self.cost.name,
+            "x": [astuple(tick) for tick in self.x_ticks],
+            "y": [astuple(tick) for tick in self.y_ticks],
+            "marks": [astuple(mark) for mark in self.marks],
+        }
 
 
 def chart(rows: Sequence[Row], metric: Metric, cost: Cost) -> Chart:
     """Lay out the rows of a section: cost on a logarithmic axis, score with its interval, the front as a line."""
     drawn = points(rows, metric, cost)
-    shown = {point.index for point in drawn}
-    without = [row.title for index, row in enumerate(rows) if index not in shown and metric.name in row.scores]
     if not drawn:
-        return Chart(metric, cost, [], [], [], "", [], without)
+        return Chart(metric, cost, [], [], [])
     costs = [point.cost for point in drawn]
     first, last = min(costs) / 1.6, max(costs) * 1.6
     bounds = [v for p in drawn for v in (p.low, p.score, p.high) if v is not None]
@@ -77,43 +89,28 @@ def chart(rows: Sequence[Row], metric: Metric, cost: Cost) -> Chart:
     def y(score: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (score - y_values[0]) / (y_values[-1] - y_values[0])
 
-    front = sorted((point for point in drawn if point.front), key=lambda point: point.cost)
     placed = [
         (point, x(point.cost), y(point.score))
         for point in sorted(drawn, key=lambda point: (not point.front, metric.best_first(point.score)))
     ]
     labels = _labels(rows, placed, less_is_better=cost.less_is_better)
-    marks = []
-    for point in sorted(drawn, key=lambda point: (point.cost, point.index)):
-        row = rows[point.index]
-        label, label_x, label_y, anchor = labels.get(point.index, ("", 0.0, 0.0, ""))
-        marks.append(
-            Mark(
-                x=_at(x(point.cost)),
-                y=_at(y(point.score)),
-                low=None if point.low is None else _at(y(point.low)),
-                high=None if point.high is None else _at(y(point.high)),
-                shape="diamond" if row.floor else "circle" if row.evidence == "measured" else "ring",
-                front=point.front,
-                text=_described(row, metric, cost, point),
-                label=label,
-                label_x=_at(label_x),
-                label_y=_at(label_y),
-                anchor=anchor,
-            )
-        )
     return Chart(
         metric=metric,
         cost=cost,
         x_ticks=[Tick(_at(x(value)), count_text(value)) for value in log_ticks(first, last)],
         y_ticks=[Tick(_at(y(value)), f"{value:g}".replace("-", "−")) for value in y_values],
-        marks=marks,
-        line=" ".join(f"{_at(x(point.cost))},{_at(y(point.score))}" for point in front),
-        table=[
-            (rows[p.index].title, rows[p.index].evidence, count_text(p.cost), metric.text(p.score), p.front)
-            for p in sorted(drawn, key=lambda p: metric.best_first(p.score))
+        marks=[
+            Mark(
+                row=point.index,
+                x=_at(x(point.cost)),
+                y=_at(y(point.score)),
+                low=None if point.low is None else _at(y(point.low)),
+                high=None if point.high is None else _at(y(point.high)),
+                front=point.front,
+                label=labels.get(point.index),
+            )
+            for point in sorted(drawn, key=lambda point: (point.cost, point.index))
         ],
-        without=without,
     )
 
 
@@ -121,21 +118,13 @@ def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and a[2] > b[0] and a[1] < b[3] and a[3] > b[1]
 
 
-def _at(value: float) -> str:
-    return f"{value:.1f}"
-
-
-def _described(row: Row, metric: Metric, cost: Cost, point: Point) -> str:
-    text = f"{row.title}: {metric.heading} {metric.text(point.score)}"
-    if point.low is not None and point.high is not None:
-        text += f" [{metric.text(point.low)}, {metric.text(point.high)}]"
-    text += f", {cost.label.lower()} {count_text(point.cost)}, {row.evidence}"
-    return text + (", floor" if row.floor else "") + (", on the front" if point.front else "")
+def _at(value: float) -> float:
+    return round(value, 1)
 
 
 def _labels(
     rows: Sequence[Row], placed: Sequence[tuple[Point, float, float]], *, less_is_better: bool
-) -> dict[int, tuple[str, float, float, str]]:
+) -> dict[int, Label]:
     """Names beside the points, in the order given, each where it covers no point and no other name, if there is room."""
     # Above the line first: it rises with a cost and falls with a speed.
     above, across = [("end", -8, -6), ("start", 8, -6)], [("start", 8, 15), ("end", -8, 15)]
@@ -153,6 +142,6 @@ def _labels(
                 continue
             if not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                found[point.index] = (text, x + dx, y + dy, anchor)
+                found[point.index] = Label(text, _at(x + dx), _at(y + dy), anchor)
                 break
     return found

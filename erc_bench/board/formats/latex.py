@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from erc_bench.board import text
 from erc_bench.board.model import Board
-from erc_bench.board.words import protocol_meaning
+from erc_bench.board.words import protocol_meaning, subset_meaning
 from erc_bench.protocols.rows import Row
 
 SPECIAL = {
@@ -49,10 +49,13 @@ SIZE = r"\footnotesize"
 LEFT_OUT = ("decision", "parameters", "training", "utt/s", "evidence")
 NAME_WIDTH = r"0.21\linewidth"
 NOTE_WIDTH = r"0.95\linewidth"
+QUESTION_WIDTH = r"0.36\linewidth"
 
 
 def render_latex(boards: Sequence[Board]) -> str:
-    """The boards as `table*` environments: one a protocol with measured rows, one with published results."""
+    """The boards as `table*` environments: for each protocol its measured rows, and those of subsets with a table of their own;
+    then planned contrasts, and published results.
+    """
     return HEADER + "\n".join(block for board in boards for block in _board(board))
 
 
@@ -76,25 +79,69 @@ def _character(character: str) -> str:
 def _board(board: Board) -> Iterator[str]:
     for protocol in board.protocols():
         yield _measured(board, protocol)
+        yield from _apart(board, protocol)
+    if board.contrasts:
+        yield _contrasts(board)
     if board.published:
         yield _published(board)
 
 
 def _measured(board: Board, protocol: str) -> str:
-    table = text.measured_table(board, protocol)
-    shown = [position for position, name in enumerate(table.columns) if name not in LEFT_OUT]
-    columns = [table.columns[position] for position in shown]
     caption = f"Measured results on {board.dataset}, protocol {protocol}. {text.scope(board, protocol)}"
-    return _table(
+    about = text.method(board) if text.is_ranked(board, protocol) else protocol_meaning(protocol)
+    return _scores(
+        text.measured_table(board, protocol),
         caption,
         f"tab:{_label(board.dataset)}-{_label(protocol)}",
+        [about, *text.notes(board, protocol)],
+    )
+
+
+def _apart(board: Board, protocol: str) -> Iterator[str]:
+    for section, table in text.tables_apart(board, protocol):
+        yield _scores(
+            table,
+            f"Measured results on {board.dataset}, protocol {protocol}, subset {section.subset}: {text.size(section)}.",
+            f"tab:{_label(board.dataset)}-{_label(protocol)}-{_label(section.subset)}",
+            [subset_meaning(section.subset)],
+        )
+
+
+def _scores(table: text.TextTable, caption: str, label: str, notes: Sequence[str]) -> str:
+    shown = [position for position, name in enumerate(table.columns) if name not in LEFT_OUT]
+    columns = [table.columns[position] for position in shown]
+    return _table(
+        caption,
+        label,
         [name.removesuffix(text.INTERVAL) for name in columns],
         "".join("r" if table.numeric[position] else "l" for position in shown),
         [line for row in table.rows for line in _two_lines([row[position] for position in shown], columns)],
-        [
-            text.method(board) if text.is_ranked(board, protocol) else protocol_meaning(protocol),
-            *text.notes(board, protocol),
-        ],
+        notes,
+    )
+
+
+def _contrasts(board: Board) -> str:
+    """Under each question its family and the two rows, so that the table fits a page; under each effect its interval."""
+    table = text.contrast_table(board.contrasts)
+    rows = []
+    for family, question, a, b, *between, effect, p_value, corrected, written in table.rows:
+        asked = rf"{escaped(question)}\\{{\scriptsize {escaped(f'{family}. A: {a}; B: {b}')}}}"
+        value, bracket, interval = effect.partition(" [")
+        found = rf"{escaped(value)}\\{{\scriptsize {escaped(bracket.strip() + interval)}}}"
+        cells = [
+            rf"\parbox[t]{{{QUESTION_WIDTH}}}{{\raggedright {asked}}}",
+            *map(escaped, between),
+            rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{found}\end{{tabular}}",
+            *map(escaped, (p_value, corrected, written)),
+        ]
+        rows.append(f"{' & '.join(cells)} \\\\[3pt]")
+    return _table(
+        f"Planned contrasts on {board.dataset}.",
+        f"tab:{_label(board.dataset)}-contrasts",
+        ["question", *(name.removesuffix(text.INTERVAL) for name in table.columns[4:])],
+        "lllrrrl",
+        rows,
+        [text.contrast_method()],
     )
 
 

@@ -1,9 +1,9 @@
 """The board as one HTML file: no network, no framework, works from disk, readable without JavaScript.
 
-Everything stands in the HTML itself, written by one template under jinja2's autoescaping. The script only shows,
-hides and reorders what is there: it parses no data and writes no HTML, so that names and texts from run records
-reach the page by one escaped way. A Content-Security-Policy with the hashes of the one style and the one script
-forbids anything else to run or load.
+The tables stand in the HTML itself, written by one template under jinja2's autoescaping. What opens from them, details
+of rows and pictures, stands as JSON at the end of the page. The script makes elements of it and puts names and texts
+from run records into them as text: it writes no HTML. A Content-Security-Policy with the hashes of the one style and
+the one script forbids anything else to run or load.
 """
 
 from __future__ import annotations
@@ -12,49 +12,29 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from erc_bench.board.by_phenomenon import coarse
 from erc_bench.board.contrasts import Answer
 from erc_bench.board.formats.chart import Chart, chart
 from erc_bench.board.formats.html import render_template
-from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of, score_cell
-from erc_bench.board.formats.sureness_chart import SurenessChart, sureness_chart
-from erc_bench.board.published import CHECKED
+from erc_bench.board.formats.page_cells import OTHER, Beside, Cell, Column, cell_of
+from erc_bench.board.formats.page_details import Shared, details
 from erc_bench.board.sureness import without_scores
 from erc_bench.board.text import contrast_method, contrast_table
 from erc_bench.board.tradeoff import COSTS, linear_ticks
-from erc_bench.board.words import (
-    Piece,
-    linked,
-    protocol_meaning,
-    section_id,
-    subset_meaning,
-)
+from erc_bench.board.words import protocol_meaning, section_id, subset_meaning
 from erc_bench.protocols.registry import protocol_of, protocols
-from erc_bench.protocols.rows import Breakdown, Row, Section
+from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.subsets import ALL, subsets_beside
-from erc_bench.scoring.catalogue import find_metric, headline, ranking_metric
+from erc_bench.scoring.catalogue import headline, ranking_metric
 from erc_bench.scoring.metric import Metric
-
-SHADES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the table with its details."""
+    """A row of the table; its details stand in the data of the page under its id."""
 
     id: str
     row: Row
     cells: dict[str, Cell]
-    source: list[Piece]
-    scores: list[tuple[str, Cell, str]]
-    notes: list[list[Piece]]
-    per_label: list[tuple[str, list[str]]]
-    confusion: list[tuple[str, list[tuple[str, int, bool]]]]
-    predicted: list[str]
-    commands: list[str]
-    facts: list[tuple[str, str]]
-    phenomena: list[tuple[str, str, list[tuple[str, str, Cell]]]]
-    sureness: SurenessChart | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +68,20 @@ def render_page(
     """
     merged = _with_published(sections, published)
     boards = [_view(section, merged) for section in merged]
+    shared = Shared()
+    lines = {
+        line.id: details(line.row, section.breakdowns, shared)
+        for section, board in zip(merged, boards, strict=True)
+        for line in board.lines
+    }
     return render_template(
         "board.html",
-        script="board.js",
+        scripts=("board.js", "details.js", "pictures.js"),
+        data={
+            **shared.values,
+            "lines": lines,
+            "pictures": {board.id: [each.data() for each in board.charts] for board in boards},
+        },
         title=title,
         boards=boards,
         contrasts=[
@@ -133,22 +124,14 @@ def _published_order(row: Row) -> tuple[float, str]:
 def _view(section: Section, every: Sequence[Section]) -> SectionView:
     rows = section.rows
     metrics = [metric for metric in section.metrics if any(metric.name in row.scores for row in rows)]
-    scales = {metric.name: _scale(rows, metric.name) for metric in metrics}
     beside = _beside(section, every)
     identity = section_id(section.dataset, section.protocol, section.subset)
-    columns = _columns(section, metrics, scales, beside)
-    floors = {
-        metric.name: min(
-            (row.scores[metric.name].value for row in rows if row.floor and metric.name in row.scores),
-            key=metric.best_first,
-            default=None,
-        )
-        for metric in metrics
-    }
+    columns = _columns(section, metrics, beside)
     lines = [
-        replace(
-            _line(f"{identity}-{number}", row, section.metrics[0], columns, scales, floors, beside),
-            phenomena=_phenomena(section.breakdowns, row.title),
+        Line(
+            f"{identity}-{number}",
+            row,
+            {column.key: cell_of(row, section.metrics[0], column, beside) for column in columns},
         )
         for number, row in enumerate(rows, start=1)
     ]
@@ -188,18 +171,14 @@ def _beside(section: Section, every: Sequence[Section]) -> Beside:
     }
 
 
-def _columns(
-    section: Section,
-    metrics: Sequence[Metric],
-    scales: dict[str, tuple[float, float]],
-    beside: Beside,
-) -> list[Column]:
+def _columns(section: Section, metrics: Sequence[Metric], beside: Beside) -> list[Column]:
     columns = [
         Column("rank", "Rank", hint="Rows that cannot be told apart share a rank"),
         Column("system", "System", kind="text"),
     ]
     for metric in metrics:
-        low, high = scales[metric.name]
+        low, high = _scale(section.rows, metric.name)
+        floor = _best_floor(section.rows, metric)
         columns.append(
             Column(
                 metric.name,
@@ -207,6 +186,9 @@ def _columns(
                 kind="score",
                 descending=metric.higher_is_better,
                 scale=f"{_plain(low)} to {_plain(high)}",
+                bounds=" ".join(
+                    f"{metric.unit.shown_as * value:g}" for value in (low, high, floor) if value is not None
+                ),
             )
         )
     for key in beside:
@@ -233,6 +215,11 @@ def _columns(
     ]
 
 
+def _best_floor(rows: Sequence[Row], metric: Metric) -> float | None:
+    found = [row.scores[metric.name].value for row in rows if row.floor and metric.name in row.scores]
+    return min(found, key=metric.best_first, default=None)
+
+
 def _plain(value: float) -> str:
     return f"{value:g}".replace("-", "−")
 
@@ -247,90 +234,3 @@ def _scale(rows: Sequence[Row], metric: str) -> tuple[float, float]:
     ]
     ticks = linear_ticks(min(0.0, *values), max(values)) if values and max(values) > 0 else [0.0, 1.0]
     return ticks[0], ticks[-1]
-
-
-def _line(
-    identity: str,
-    row: Row,
-    ranking: Metric,
-    columns: Sequence[Column],
-    scales: dict[str, tuple[float, float]],
-    floors: dict[str, float | None],
-    beside: Beside,
-) -> Line:
-    labels = list(row.per_label)
-    cells = {column.key: cell_of(row, ranking, column, scales, floors, beside) for column in columns}
-    return Line(
-        id=identity,
-        row=row,
-        cells=cells,
-        source=[] if row.evidence == "measured" else list(linked(row.source)),
-        scores=[
-            (metric.heading, score_cell(metric, score), metric.text(row.unusable_as_neutral.get(metric.name)))
-            for metric, score in ((find_metric(name), score) for name, score in row.scores.items())
-        ],
-        notes=[list(linked(note)) for note in row.notes],
-        per_label=[
-            (label, [*(f"{values[name]:.1f}" for name in ("precision", "recall", "f1")), f"{values['support']:,.0f}"])
-            for label, values in row.per_label.items()
-        ],
-        confusion=_confusion(row, labels),
-        predicted=[*labels, "unusable"],
-        commands=[row.source] if row.evidence == "measured" and row.source else list(dict.fromkeys(row.commands)),
-        facts=_facts(row),
-        phenomena=[],
-        sureness=sureness_chart(row),
-    )
-
-
-def _phenomena(breakdowns: Sequence[Breakdown], title: str) -> list[tuple[str, str, list[tuple[str, str, Cell]]]]:
-    """By phenomenon its name, its meaning, and of each group name, support and score."""
-    return [
-        (
-            each.phenomenon,
-            each.meaning,
-            [
-                (group, f"{support:,}", score_cell(replace(each.metric, unit=coarse(each.metric)), score))
-                for group, support, score in zip(each.groups, each.supports, each.scores[title], strict=True)
-            ],
-        )
-        for each in breakdowns
-        if title in each.scores
-    ]
-
-
-def _confusion(row: Row, labels: Sequence[str]) -> list[tuple[str, list[tuple[str, int, bool]]]]:
-    if row.confusion is None:
-        return []
-    shares = row.confusion / row.confusion.sum(axis=1, keepdims=True).clip(min=1)
-    return [
-        (
-            label,
-            [
-                (f"{int(count):,}", min(SHADES - 1, math.ceil(share * (SHADES - 1))), gold == predicted)
-                for predicted, (count, share) in enumerate(zip(counts, row_shares, strict=True))
-            ],
-        )
-        for gold, (label, counts, row_shares) in enumerate(zip(labels, row.confusion, shares, strict=True))
-    ]
-
-
-def _facts(row: Row) -> list[tuple[str, str]]:
-    context = row.context and (
-        f"{row.context}, tested by withholding" if row.context_tested else f"{row.context}, not tested"
-    )
-    facts = [
-        ("What it is", row.summary),
-        ("Reference", row.reference),
-        ("Checked", row.checked and f"{row.checked}: {CHECKED.get(row.checked, row.checked)}"),
-        ("Context", context),
-        ("Decision", row.decision),
-        ("Parameters", "" if row.parameters is None else f"{row.parameters:,}"),
-        ("Training time", "" if row.train_seconds is None else f"{row.train_seconds:,.1f} s"),
-        (
-            "Speed",
-            "" if row.utterances_per_second is None else f"{row.utterances_per_second:,.1f} utterances per second",
-        ),
-        ("Seeds", "" if row.seeds is None else str(row.seeds)),
-    ]
-    return [(name, text) for name, text in facts if text]

@@ -19,7 +19,10 @@ Beside = Mapping[str, Mapping[tuple[str, str], Row]]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the table: `kind` says how its cells look, `descending` where its first sort starts."""
+    """A column of the table: `kind` says how its cells look, `descending` where its first sort starts.
+
+    `bounds` are the ends of the scale of its bars and, if there is one, the best floor, as its cells write scores.
+    """
 
     key: str
     label: str
@@ -27,6 +30,7 @@ class Column:
     descending: bool = False
     hint: str = ""
     scale: str = ""
+    bounds: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +54,16 @@ class Cell:
     note: str = ""
     bar: Bar | None = None
 
+    @property
+    def sorts_by_text(self) -> bool:
+        """Whether what it sorts by is what it says, nothing where it says that there is nothing."""
+        return self.sort == ("" if self.text == MISSING else self.text)
 
-def cell_of(
-    row: Row,
-    ranking: Metric,
-    column: Column,
-    scales: dict[str, tuple[float, float]],
-    floors: dict[str, float | None],
-    beside: Beside,
-) -> Cell:
+
+def cell_of(row: Row, ranking: Metric, column: Column, beside: Beside) -> Cell:
     """The cell of a row in a column."""
     if column.kind == "score":
-        score = row.scores.get(column.key)
-        return score_cell(find_metric(column.key), score, scales[column.key], floors[column.key])
+        return score_cell(find_metric(column.key), row.scores.get(column.key))
     match column.key:
         case "rank":
             low, _, high = row.rank.partition("-")
@@ -73,7 +74,7 @@ def cell_of(
                 note="not above the floors" if row.above_floors is False else "",
             )
         case "system":
-            return Cell(row.title, row.title.casefold())
+            return Cell(row.title, row.title)
         case key if key in beside:
             same = beside[key].get((row.title, row.evidence))
             score = same.scores.get(ranking.name) if same else None
@@ -114,7 +115,7 @@ def score_cell(
         interval = f"[{metric.text(score.low)}, {metric.text(score.high)}]"
     deviation = "" if score.deviation is None else f"± {metric.text(score.deviation)}"
     bar = None if scale is None else _bar_of(score, scale, floor)
-    return Cell(metric.text(score.value), f"{score.value:.6f}", deviation, interval, bar=bar)
+    return Cell(metric.text(score.value), f"{score.value:.6g}", deviation, interval, bar=bar)
 
 
 def _bar_of(score: Score, scale: tuple[float, float], floor: float | None) -> Bar:

@@ -159,21 +159,20 @@ def tradeoff_figure(section: Section, cost: Cost) -> Figure:
     figure = Figure(figsize=(6.4, 4.0))
     axis = figure.add_subplot()
     front = [mark for mark in drawn.marks if mark.front]
-    axis.plot([float(m.x) for m in front], [float(m.y) for m in front], color=ACCENT, linewidth=1, alpha=0.6, zorder=1)
+    axis.plot([m.x for m in front], [m.y for m in front], color=ACCENT, linewidth=1, alpha=0.6, zorder=1)
     for mark in drawn.marks:
-        x, y, color = float(mark.x), float(mark.y), ACCENT if mark.front else MUTED
+        row, color = section.rows[mark.row], ACCENT if mark.front else MUTED
         if mark.low is not None and mark.high is not None:
-            axis.plot([x, x], [float(mark.low), float(mark.high)], color=color, linewidth=0.9, zorder=2)
-        face = "white" if mark.shape == "ring" else color
-        symbol = "D" if mark.shape == "diamond" else "o"
-        axis.plot(x, y, symbol, color=color, markerfacecolor=face, markersize=4.5, zorder=3)
+            axis.plot([mark.x, mark.x], [mark.low, mark.high], color=color, linewidth=0.9, zorder=2)
+        face = color if row.floor or row.evidence == "measured" else "white"
+        symbol = "D" if row.floor else "o"
+        axis.plot(mark.x, mark.y, symbol, color=color, markerfacecolor=face, markersize=4.5, zorder=3)
         if mark.label:
-            place = float(mark.label_x), float(mark.label_y)
-            side = ANCHORS[mark.anchor]
             axis.text(
-                *place,
-                shortened(mark.label),
-                ha=side,
+                mark.label.x,
+                mark.label.y,
+                shortened(mark.label.text),
+                ha=ANCHORS[mark.label.anchor],
                 va="baseline",
                 fontsize=7.5,
                 color=INK if mark.front else MUTED,
@@ -181,8 +180,8 @@ def tradeoff_figure(section: Section, cost: Cost) -> Figure:
             )
     axis.set_xlim(LEFT, WIDTH - RIGHT)
     axis.set_ylim(HEIGHT - BOTTOM, TOP)
-    axis.set_xticks([float(tick.at) for tick in drawn.x_ticks], [tick.text for tick in drawn.x_ticks])
-    axis.set_yticks([float(tick.at) for tick in drawn.y_ticks], [tick.text for tick in drawn.y_ticks])
+    axis.set_xticks([tick.at for tick in drawn.x_ticks], [tick.text for tick in drawn.x_ticks])
+    axis.set_yticks([tick.at for tick in drawn.y_ticks], [tick.text for tick in drawn.y_ticks])
     axis.set_xlabel(f"{cost.label} (logarithmic)")
     axis.set_ylabel(drawn.metric.heading)
     axis.grid(axis="y", color="#e4e1d8", linewidth=0.6)

@@ -1,4 +1,7 @@
-"""How sure a row is, as an inline SVG: reliability of its confidences beside its risk-coverage curve. The template draws it."""
+"""How sure a row is, as a picture on the page: reliability of its confidences beside its risk-coverage curve.
+
+The script draws it (`templates/details.js`).
+"""
 
 from __future__ import annotations
 
@@ -11,38 +14,23 @@ from erc_bench.protocols.rows import Row, Sureness
 from erc_bench.scoring.calibration import BINS, COVERAGES, Reliability
 from erc_bench.scoring.catalogue import AURC, ECE
 
-SIDE = 170
-TOP, BOTTOM = 16, 186
-LEFT_OF_BINS, LEFT_OF_CURVE = 34, 258
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """A bin drawn as a bar from 0 to the share of right answers (SVG units), and what it says."""
-
-    x: str
-    y: str
-    width: str
-    height: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A place on an axis (SVG units) and what it says."""
-
-    at: str
-    text: str
+SIDE, BOTTOM = 170, 186
 
 
 @dataclass(frozen=True, slots=True)
 class SurenessChart:
-    """One picture: `bins` are empty where scores are no probabilities; `line` are points of the curve; `text` says it all."""
+    """One picture, in a square of `SIDE` SVG units above `BOTTOM`.
 
-    bins: list[Bin]
-    line: str
-    risk_ticks: list[Tick]
+    `bins` are those with answers, of `of`: place, percent of the answers, mean confidence, percent right; they are empty
+    where scores are no probabilities. `curve` has heights at coverages of 1% to 100%, in tenths of units from the top down;
+    `ticks` have heights in units, and texts. `text` says it all.
+    """
+
     text: str
+    of: int
+    bins: list[tuple[int, str, str, str]]
+    curve: list[int]
+    ticks: list[tuple[float, str]]
 
 
 def sureness_chart(row: Row) -> SurenessChart | None:
@@ -52,32 +40,23 @@ def sureness_chart(row: Row) -> SurenessChart | None:
         return None
     ticks = linear_ticks(0, max(float(found.risk.max()), 0.01))
     top = ticks[-1]
-    points = [
-        f"{LEFT_OF_CURVE + SIDE * (place + 1) / COVERAGES:.1f},{BOTTOM - SIDE * risk / top:.1f}"
-        for place, risk in enumerate(found.risk)
-    ]
     return SurenessChart(
-        bins=[] if found.bins is None else _bins(found.bins),
-        line=" ".join(points),
-        risk_ticks=[Tick(f"{BOTTOM - SIDE * value / top:.1f}", f"{100 * value:g}%") for value in ticks],
         text=_described(row, found),
+        of=BINS,
+        bins=[] if found.bins is None else _bins(found.bins),
+        curve=[round(10 * (BOTTOM - SIDE * float(risk) / top)) for risk in found.risk],
+        ticks=[(round(BOTTOM - SIDE * value / top, 1), f"{100 * value:g}%") for value in ticks],
     )
 
 
-def _bins(found: Reliability) -> list[Bin]:
-    width = SIDE / BINS
+def _bins(found: Reliability) -> list[tuple[int, str, str, str]]:
     total = found.counts.sum()
     return [
-        Bin(
-            x=f"{LEFT_OF_BINS + place * width:.1f}",
-            y=f"{BOTTOM - SIDE * found.right[place]:.1f}",
-            width=f"{width - 1:.1f}",
-            height=f"{SIDE * found.right[place]:.1f}",
-            text=(
-                f"confidence {place / BINS:.2f} to {(place + 1) / BINS:.2f}: {100 * found.counts[place] / total:.1f}% of "
-                f"answers, "
-                f"mean confidence {found.confidence[place]:.2f}, {100 * found.right[place]:.1f}% right"
-            ),
+        (
+            int(place),
+            f"{100 * found.counts[place] / total:.1f}",
+            f"{found.confidence[place]:.2f}",
+            f"{100 * found.right[place]:.1f}",
         )
         for place in np.flatnonzero(found.counts)
     ]

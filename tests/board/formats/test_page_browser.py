@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
 from erc_bench.board.formats.page import render_page
-from erc_bench.protocols.rows import Row, Section
+from erc_bench.protocols.rows import Section
+from tests.board.formats.conftest import SHOWN, find, keys, open_all, screen, script
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # selenium leaves its connection to the garbage collector
 ]
-FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1280,900"),
-)
-SHOWN = "section.board:not([hidden])"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if browser is None or driver is None:
-        pytest.skip("chromium and chromedriver are not installed: apt-get install chromium chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = browser
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    options.set_capability("unhandledPromptBehavior", "ignore")
-    chrome = Chrome(options=options, service=ChromeService(driver))
-    yield chrome
-    chrome.quit()
-
-
-@pytest.fixture(scope="module")
-def address(sections: Sequence[Section], published: Sequence[Row], tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("page") / "board.html"
-    path.write_bytes(render_page(sections, published).encode())
-    return path.as_uri()
-
-
-@pytest.fixture
-def page(chromium: Chrome, address: str) -> Iterator[Chrome]:
-    """The page freshly loaded, on a screen of 1280 by 900, with a console that must stay silent."""
-    screen(chromium, 1280, 900)
-    chromium.get("about:blank")
-    chromium.get_log("browser")
-    chromium.get(f"{address}#dailydialog-last-turn-all")
-    yield chromium
-    assert chromium.get_log("browser") == []
-
-
-def screen(chromium: Chrome, width: int, height: int, *, scheme: str = "light") -> None:
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-    chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-
-
-def find(page: Chrome, selector: str) -> WebElement:
-    return page.find_element(By.CSS_SELECTOR, selector)
-
-
-def script(page: Chrome, code: str, *arguments: Any) -> Any:
-    return page.execute_script(code, *arguments)
 
 
 def names(page: Chrome) -> list[str]:
@@ -85,10 +28,6 @@ def names(page: Chrome) -> list[str]:
 
 def status(page: Chrome) -> str:
     return find(page, "#status").text
-
-
-def keys(page: Chrome, *pressed: str) -> None:
-    ActionChains(page).send_keys(*pressed).perform()
 
 
 def choose(page: Chrome, name: str, value: str) -> None:
@@ -132,7 +71,7 @@ def test_every_column_sorts_both_ways_from_the_keyboard(page: Chrome) -> None:
 
 def values(page: Chrome, key: str) -> list[str]:
     code = f"""const place = document.querySelector('{SHOWN} th[data-key="{key}"]').cellIndex;
-    return [...document.querySelectorAll('{SHOWN} tbody.entry')].map(e => e.rows[0].cells[place].dataset.sort)"""
+    return [...document.querySelectorAll('{SHOWN} tbody.entry')].map(e => sortValue(e.rows[0].cells[place]))"""
     return list(script(page, code))
 
 
@@ -162,17 +101,6 @@ def test_filter_narrows_by_every_word_and_says_how_many_are_left(page: Chrome) -
     assert find(page, f"{SHOWN} .nothing").is_displayed()
 
 
-def test_details_open_from_the_keyboard(page: Chrome) -> None:
-    summary = find(page, f"{SHOWN} tbody.entry:nth-of-type(2) summary")
-    script(page, "arguments[0].focus()", summary)
-    keys(page, Keys.ENTER)
-    panel = find(page, f"{SHOWN} tbody.entry:nth-of-type(2) .panel")
-    assert panel.is_displayed()
-    assert "Confusion matrix, 3 seeds summed" in panel.text
-    assert "unusable" in script(page, "return arguments[0].textContent", panel)
-    assert "erc-bench run --system middle --seeds 0-2" in panel.text
-
-
 def test_tab_reaches_the_skip_link_first_and_it_leads_to_the_board(page: Chrome) -> None:
     page.get(page.current_url.partition("#")[0])
     keys(page, Keys.TAB)
@@ -181,25 +109,6 @@ def test_tab_reaches_the_skip_link_first_and_it_leads_to_the_board(page: Chrome)
     assert script(page, "return getComputedStyle(arguments[0]).outlineStyle", link) == "solid"
     keys(page, Keys.ENTER)
     assert page.switch_to.active_element.get_dom_attribute("id") == "board"
-
-
-def test_picture_switches_and_its_points_are_read_from_the_keyboard(page: Chrome) -> None:
-    figure = f"{SHOWN} figure:not([hidden])"
-    assert len(page.find_elements(By.CSS_SELECTOR, figure)) == 1
-    find(page, f"{SHOWN} select[data-chart=cost] option[value=utterances_per_second]").click()
-    find(page, f"{SHOWN} select[data-chart=metric] option[value=macro_f1]").click()
-    assert find(page, f"{figure} figcaption").text.startswith("Macro F1 against utterances per second.")
-    stops = page.find_elements(By.CSS_SELECTOR, f"{figure} g.point[tabindex='0']")
-    assert len(stops) == 1
-    script(page, "arguments[0].focus()", stops[0])
-    assert find(page, "#tip").text.startswith("wasteful: Macro F1 ")
-    keys(page, Keys.ARROW_RIGHT)
-    assert find(page, "#tip").text.startswith("large: Macro F1 ")
-    assert find(page, "#tip").text.endswith("measured, on the front")
-    keys(page, Keys.ESCAPE)
-    assert not find(page, "#tip").is_displayed()
-    find(page, f"{figure} summary").click()
-    assert "talker" in find(page, f"{figure} .alternative table").text
 
 
 def test_theme_follows_the_reader_and_the_button_overrules_it(page: Chrome) -> None:
@@ -225,7 +134,7 @@ def test_theme_follows_the_reader_and_the_button_overrules_it(page: Chrome) -> N
 
 def test_text_has_contrast_in_both_themes(page: Chrome) -> None:
     """WCAG 2.2 AA: 4.5 to 1 for text, here for every pair of text and background colour that the page shows."""
-    script(page, "document.querySelectorAll('details').forEach(each => each.open = true)")
+    open_all(page)
     for scheme in ("light", "dark"):
         screen(page, 1280, 900, scheme=scheme)
         worst = script(page, CONTRAST)
@@ -265,10 +174,10 @@ return worst;
 def test_on_a_phone_only_the_table_scrolls_sideways_and_names_stay_in_view(page: Chrome) -> None:
     screen(page, 390, 844)
     page.refresh()
-    script(page, "document.querySelectorAll('details').forEach(each => each.open = true)")
+    open_all(page)
     assert script(page, "return [innerWidth, document.documentElement.scrollWidth]") == [390, 390]
     script(page, f"document.querySelector('{SHOWN} .scroll').scrollLeft = 300")
-    left = script(page, f"return document.querySelector('{SHOWN} th.c-system bdi').getBoundingClientRect().left")
+    left = script(page, f"return document.querySelector('{SHOWN} tbody th bdi').getBoundingClientRect().left")
     assert 0 <= left < 60
     panel = script(page, f"return document.querySelector('{SHOWN} .panel').getBoundingClientRect().toJSON()")
     assert panel["left"] >= 0
@@ -283,6 +192,9 @@ def test_without_javascript_every_table_is_there(chromium: Chrome, address: str)
         assert len(tables) == 4
         assert all(table.is_displayed() for table in tables)
         assert "middle" in tables[1].text
+        assert "last turn only" in tables[1].text
+        assert "Without JavaScript" in find(chromium, "nav.plain").text
+        assert not any(each.is_displayed() for each in chromium.find_elements(By.CSS_SELECTOR, ".tradeoff"))
         assert not find(chromium, ".controls").is_displayed()
         assert not find(chromium, "[data-theme-button]").is_displayed()
         assert len(chromium.find_elements(By.CSS_SELECTOR, "nav.plain a")) == 4
@@ -297,7 +209,7 @@ def test_screen_reader_finds_landmarks_names_and_states(page: Chrome) -> None:
     assert {"banner", "main", "contentinfo", "search", "status", "table", "rowheader", "columnheader"} <= roles
     assert ("searchbox", "Filter rows") in seen
     assert ("radio", "last-turn") in seen
-    assert ("table", "Scores on dailydialog, protocol last-turn, subset all") in seen
+    assert ("table", "Scores on dailydialog, protocol last-turn, subset all, with 95% intervals in brackets") in seen
     assert ("button", "Micro F1") in seen
     nameless = [role for role, name in seen if role in ("button", "link", "combobox", "radio", "img") and not name]
     assert nameless == []
@@ -314,7 +226,7 @@ def test_attack_texts_run_nothing_load_nothing_and_are_shown_as_text(
     hook = chromium.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": spy})
     try:
         chromium.get(path.as_uri())
-        script(chromium, "document.querySelectorAll('details').forEach(each => each.open = true)")
+        open_all(chromium)
         for element in chromium.find_elements(By.CSS_SELECTOR, f"{SHOWN} bdi, {SHOWN} a, {SHOWN} .flag")[:60]:
             script(
                 chromium,
@@ -327,7 +239,7 @@ def test_attack_texts_run_nothing_load_nothing_and_are_shown_as_text(
         assert names(chromium)
         assert "<script>alert('script')</script>" in find(chromium, "main").text
         assert script(chromium, "return window.alerts") == []
-        assert script(chromium, "return document.scripts.length") == 1
+        assert script(chromium, "return document.scripts.length") == 2
         assert script(chromium, "return performance.getEntriesByType('resource').length") == 0
         schemes = script(chromium, "return [...new Set([...document.links].map(link => link.protocol))].sort()")
         assert schemes == ["file:", "https:"]

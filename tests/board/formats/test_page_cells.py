@@ -29,18 +29,23 @@ def test_a_bar_is_placed_on_the_scale_of_its_column() -> None:
 
 @pytest.mark.parametrize(("rank", "text", "sort"), [("", "–", ""), ("3", "3", "3.0003"), ("2-11", "2–11", "2.0011")])
 def test_ranks_sort_by_both_ends(rank: str, text: str, sort: str) -> None:
-    cell = cell_of(row(rank=rank), MICRO_F1, Column("rank", "Rank"), {}, {}, {})
+    cell = cell_of(row(rank=rank), MICRO_F1, Column("rank", "Rank"), {})
     assert (cell.text, cell.sort) == (text, sort)
 
 
 def test_the_score_on_another_subset_stands_without_its_interval() -> None:
     there = row(scores={"micro_f1": Score(41.5, 40, 43)})
     beside = {f"{OTHER}not-verbatim": {("a", "measured"): there}}
-    cell = cell_of(row(), MICRO_F1, Column(f"{OTHER}not-verbatim", "On not-verbatim"), {}, {}, beside)
+    cell = cell_of(row(), MICRO_F1, Column(f"{OTHER}not-verbatim", "On not-verbatim"), beside)
     assert (cell.text, cell.interval) == ("41.50", "")
     assert (
-        cell_of(
-            row(), MICRO_F1, Column(f"{OTHER}not-verbatim", "On not-verbatim"), {}, {}, {f"{OTHER}not-verbatim": {}}
-        ).text
+        cell_of(row(), MICRO_F1, Column(f"{OTHER}not-verbatim", "On not-verbatim"), {f"{OTHER}not-verbatim": {}}).text
         == "–"
     )
+
+
+def test_what_a_cell_sorts_by_is_left_out_where_it_says_it() -> None:
+    assert score_cell(MICRO_F1, Score(43.37)).sorts_by_text
+    assert not score_cell(MICRO_F1, Score(43.367)).sorts_by_text
+    assert score_cell(MICRO_F1, None).sorts_by_text
+    assert not cell_of(row(rank="?"), MICRO_F1, Column("rank", "Rank"), {}).sorts_by_text

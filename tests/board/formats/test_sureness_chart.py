@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from erc_bench.board.formats.sureness_chart import BOTTOM, LEFT_OF_CURVE, SIDE, sureness_chart
+from erc_bench.board.formats.sureness_chart import BOTTOM, SIDE, sureness_chart
 from erc_bench.protocols.rows import Row, Score, Sureness
-from erc_bench.scoring.calibration import COVERAGES, curve, reliability, risks
+from erc_bench.scoring.calibration import BINS, COVERAGES, curve, reliability, risks
 
 SURE = np.array([0.95, 0.95, 0.5, 0.5], np.float32)
 RIGHT = np.array([True, True, True, False])
@@ -19,10 +19,8 @@ def row(*, probabilities: bool = True) -> Row:
 def test_bars_stand_for_bins_with_answers() -> None:
     chart = sureness_chart(row())
     assert chart is not None
-    assert len(chart.bins) == 2
-    half, sure = chart.bins
-    assert (sure.height, half.height) == (f"{SIDE:.1f}", f"{SIDE / 2:.1f}")
-    assert "50.0% of answers, mean confidence 0.95, 100.0% right" in sure.text
+    assert chart.bins == [(7, "50.0", "0.50", "50.0"), (14, "50.0", "0.95", "100.0")]
+    assert chart.of == BINS
     assert "calibration error 2.5% in 15 bins of equal width" in chart.text
     assert "wrong among the surest tenth 0.0%, half 0.0%, all 25.0%" in chart.text
 
@@ -30,11 +28,10 @@ def test_bars_stand_for_bins_with_answers() -> None:
 def test_the_curve_goes_from_the_surest_to_all() -> None:
     chart = sureness_chart(row())
     assert chart is not None
-    points = [tuple(map(float, point.split(","))) for point in chart.line.split()]
-    assert len(points) == COVERAGES
-    assert points[0][1] == BOTTOM
-    assert points[-1][0] == LEFT_OF_CURVE + SIDE
-    assert points[-1][1] < BOTTOM
+    assert len(chart.curve) == COVERAGES
+    assert chart.curve[0] == 10 * BOTTOM
+    assert 10 * (BOTTOM - SIDE) <= chart.curve[-1] < 10 * BOTTOM
+    assert chart.ticks[0] == (BOTTOM, "0%")
 
 
 def test_scores_that_are_no_probabilities_have_a_curve_alone() -> None:

@@ -1,6 +1,9 @@
 "use strict";
 // Shows, hides and reorders what the page already holds. It never writes HTML: texts of run records stay text.
 
+let data; // what opens from the tables (erc_bench/board/formats/page_details.py)
+const MISSING = "–";
+
 const THEMES = ["automatic", "light", "dark"];
 const root = document.documentElement;
 root.classList.add("js");
@@ -67,7 +70,21 @@ function closest(choice) {
   return sections().reduce((best, section) => (best && agreement(best) >= agreement(section) ? best : section), null);
 }
 
+const prepared = new Set();
+
+// What a section needs when it is first shown; most are never looked at.
+function prepare(section) {
+  if (prepared.has(section)) return;
+  prepared.add(section);
+  section.querySelectorAll("tbody.entry").forEach(addDetails);
+  addBars(section);
+  setUpSort(section);
+  setUpChoice(section);
+}
+
 function show(section) {
+  prepare(section);
+  showPicture(section);
   for (const other of sections()) other.hidden = other !== section;
   for (const other of document.querySelectorAll("section.contrasts")) {
     other.hidden = other.dataset.dataset !== section.dataset.dataset;
@@ -121,8 +138,8 @@ function remember(section) {
 // Filter
 
 function textOf(entry) {
-  const parts = [entry.rows[0], ...entry.querySelectorAll(".flag, .words")];
-  return parts.map((part) => part.textContent).join(" ").toLowerCase();
+  const parts = [entry.rows[0], ...entry.querySelectorAll(".flag")].map((part) => part.textContent);
+  return [...parts, ...wordsToFind(entry)].join(" ").toLowerCase();
 }
 
 function filterRows(section) {
@@ -155,6 +172,14 @@ function comparison(kind, direction) {
   };
 }
 
+const wordsOfCell = (cell) => (cell.firstChild?.textContent ?? "").trim();
+
+function sortValue(cell) {
+  if (cell.dataset.sort !== undefined) return cell.dataset.sort;
+  const said = wordsOfCell(cell.querySelector("bdi") ?? cell);
+  return said === MISSING ? "" : said;
+}
+
 function sortBy(section, key, direction) {
   const table = section.querySelector("table.ranking");
   const heads = [...table.tHead.rows[0].cells];
@@ -163,13 +188,13 @@ function sortBy(section, key, direction) {
   for (const head of heads) head.removeAttribute("aria-sort");
   heads[place].setAttribute("aria-sort", direction);
   const compare = comparison(heads[place].dataset.kind, direction);
-  const value = (entry) => entry.rows[0].cells[place].dataset.sort;
+  const value = (entry) => sortValue(entry.rows[0].cells[place]);
   const entries = [...table.querySelectorAll(":scope > tbody.entry")];
   table.append(...entries.sort((a, b) => compare(value(a), value(b))));
 }
 
-function setUpSort() {
-  for (const head of document.querySelectorAll("table.ranking > thead th")) {
+function setUpSort(section) {
+  for (const head of section.querySelectorAll("table.ranking > thead th")) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(head.firstChild);
@@ -179,81 +204,16 @@ function setUpSort() {
       const other = first === "ascending" ? "descending" : "ascending";
       const direction = head.getAttribute("aria-sort") === first ? other : first;
       state.sort = { key: head.dataset.key, direction };
-      sortBy(shown(), head.dataset.key, direction);
+      sortBy(section, head.dataset.key, direction);
       announce(`Sorted by ${button.textContent.trim()}, ${direction}. `);
     });
   }
 }
 
-// Score against cost
-
-function setUpCharts() {
-  const selects = [...document.querySelectorAll("select[data-chart]")];
-  const choice = { metric: null, cost: null };
-  const update = () => {
-    for (const section of sections()) {
-      const own = (kind) => section.querySelector(`select[data-chart="${kind}"]`);
-      for (const figure of section.querySelectorAll("figure[data-metric]")) {
-        figure.hidden = figure.dataset.metric !== own("metric").value || figure.dataset.cost !== own("cost").value;
-      }
-    }
-  };
-  for (const select of selects) {
-    select.addEventListener("change", () => {
-      choice[select.dataset.chart] = select.value;
-      for (const other of selects) {
-        const wanted = choice[other.dataset.chart];
-        if ([...other.options].some((option) => option.value === wanted)) other.value = wanted;
-      }
-      update();
-    });
-  }
-  update();
-  for (const chart of document.querySelectorAll("svg.chart")) setUpPoints(chart);
-}
-
-// One stop of the tab key a picture; arrows move between its points.
-function setUpPoints(chart) {
-  const points = [...chart.querySelectorAll("g.point")];
-  const focusable = (wanted) => points.forEach((point) => (point.tabIndex = point === wanted ? 0 : -1));
-  focusable(points[0]);
-  points.forEach((point, place) => {
-    point.querySelector("title").remove(); // the tip below replaces the browser's own; aria-label keeps the text
-    point.addEventListener("focus", () => showTip(point));
-    point.addEventListener("blur", hideTip);
-    point.addEventListener("pointerenter", () => showTip(point));
-    point.addEventListener("pointerleave", hideTip);
-    point.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      const next = points[(place + step + points.length) % points.length];
-      focusable(next);
-      next.focus();
-    });
-  });
-}
-
-function showTip(point) {
-  const tip = document.getElementById("tip");
-  tip.textContent = point.getAttribute("aria-label");
-  tip.hidden = false;
-  const place = point.querySelector(".halo").getBoundingClientRect();
-  const left = Math.min(Math.max(place.left + place.width / 2 - tip.offsetWidth / 2, 8), innerWidth - tip.offsetWidth - 8);
-  const above = place.top - tip.offsetHeight - 4;
-  tip.style.left = `${left}px`;
-  tip.style.top = `${above > 4 ? above : place.bottom + 4}px`;
-}
-
-function hideTip() {
-  document.getElementById("tip").hidden = true;
-}
-
 document.addEventListener("DOMContentLoaded", () => {
+  data = JSON.parse(document.getElementById("data").textContent);
   setUpTheme();
-  setUpSort();
   setUpFilter();
-  setUpCharts();
   setUpSections();
   document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
   // Focus may scroll the page to its point: the tip then goes along, and any other leaves.
