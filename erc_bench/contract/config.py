@@ -248,6 +248,14 @@ def changed_settings(config: Any) -> dict[str, Any]:
     return {name: values[name] for name in _identity_fields(config) if getattr(config, name) != defaults[name]}
 
 
+def fixed_defaults(config_class: type[Any]) -> dict[str, Any]:
+    """The identity settings of a class whose default is the same on every machine, as JSON values."""
+    fixed = {f.name: f.default for f in dataclasses.fields(config_class) if f.default is not dataclasses.MISSING}
+    values = {name: fixed[name] for name in _identity_fields(config_class) if name in fixed}
+    found: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return found
+
+
 def recorded_value(config_class: type[Any], values: Mapping[str, Any], name: str) -> Any:
     """What a setting was in a run whose record holds these settings; None for a class without the setting.
 

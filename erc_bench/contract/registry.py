@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from erc_bench.contract.config import fixed_defaults
 from erc_bench.contract.system import System, SystemInfo
 from erc_bench.errors import SystemFailedError, UnknownNameError
 
@@ -43,6 +44,15 @@ def is_foreign(system: type[System[Any]]) -> bool:
     if point is None or point.dist is None or point.dist.name == DISTRIBUTION:
         return False
     return point.load() is system
+
+
+@cache
+def own_defaults(name: str) -> dict[str, Any]:
+    """`fixed_defaults` of a system of this distribution; nothing of other systems, whose modules are not loaded for it."""
+    point = registered(GROUP).get(name)
+    if point is None or point.dist is None or point.dist.name != DISTRIBUTION:
+        return {}
+    return fixed_defaults(system_class(name).Config)
 
 
 def _find(name: str) -> EntryPoint:

@@ -68,7 +68,7 @@ def _told_apart(groups: Sequence[RunGroup]) -> list[str]:
         shown.append(
             run_title(
                 record.system,
-                record.settings | extra,
+                record.changed | extra,
                 record.targets,
                 record.withheld,
                 record.trained_on_name,

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from erc_bench.contract.domain import Targets
+from erc_bench.contract.registry import own_defaults
 from erc_bench.contract.system import Context
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError, StorageError
 from erc_bench.files import parse_json, storage_errors, utf8, write_atomically
@@ -115,10 +116,20 @@ class RunRecord(BaseModel):
     error: str | None = None
 
     @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from the system's defaults of today; where those are not known, from those at the time."""
+        defaults = own_defaults(self.system)
+        return {
+            name: value
+            for name, value in self.config.items()
+            if (defaults[name] != value if name in defaults else name in self.settings)
+        }
+
+    @property
     def title(self) -> str:
         """System name with the settings that differ from its defaults, as boards show it."""
         return run_title(
-            self.system, self.settings, self.targets, self.withheld, self.trained_on_name, self.train_subset
+            self.system, self.changed, self.targets, self.withheld, self.trained_on_name, self.train_subset
         )
 
     @property

@@ -51,14 +51,14 @@ class DialogueEncoderConfig(EncoderConfig):
     """Settings of `dialogue-encoder`."""
 
     context: Context = option("dialogue", "what an utterance's tokens attend to: utterance, past or dialogue")
-    epochs: int = option(2, "passes over the training split", at_least=1, at_most=10_000)
+    epochs: int = option(4, "passes over the training split", at_least=1, at_most=10_000)
     learning_rate: float = option(
         2e-4, "highest learning rate: a linear warm-up, then a cosine to 0", above=0, at_most=1
     )
     weight_power: float = option(
         0.25, "class weights of the cross-entropy are label frequency ** -power", at_least=0, at_most=4
     )
-    batch_tokens: int = option(2048, "tokens of a batch at most, padding included", at_least=1, at_most=1_000_000)
+    batch_tokens: int = option(4096, "tokens of a batch at most, padding included", at_least=1, at_most=1_000_000)
     accumulate: int = option(1, "batches whose gradients are added before a step", at_least=1, at_most=65_536)
     checkpointing: bool = option(False, "compute activations twice to save memory", identity=False)
     limit: int = option(
