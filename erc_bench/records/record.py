@@ -121,7 +121,7 @@ class RunRecord(BaseModel):
         defaults = own_defaults(self.system)
         return {
             name: value
-            for name, value in self.config.items()
+            for name, value in (self.config | self.settings).items()
             if (defaults[name] != value if name in defaults else name in self.settings)
         }
 

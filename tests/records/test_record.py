@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from erc_bench.contract.registry import own_defaults
 from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.records.predictions import predictions_sha256, read_predictions
 from erc_bench.records.record import (
@@ -45,6 +46,20 @@ def test_title_shows_what_differs_from_the_defaults() -> None:
     assert record(settings={"fine_tune": True, "epochs": 3}, targets="last").title == (
         "toy (fine_tune=true, epochs=3, targets=last)"
     )
+
+
+def test_a_title_knows_the_defaults_of_today() -> None:
+    config = {"alpha": 1.0, "decision": "argmax"}
+    today = own_defaults("prior")
+    assert record(system="prior", config=today, settings={}).title == "prior"
+    old = record(
+        system="dialogue-encoder", config={"context": "past", "epochs": 4}, settings={"context": "past", "epochs": 4}
+    )
+    assert own_defaults("dialogue-encoder")["epochs"] == 4
+    assert old.title == "dialogue-encoder (context=past)", "what was asked for became the default"
+    older = record(system="dialogue-encoder", config={"context": "past", "epochs": 2}, settings={"context": "past"})
+    assert older.title == "dialogue-encoder (context=past, epochs=2)", "what was the default must be asked for"
+    assert record(system="no-such-system", config=config, settings={"alpha": 1.0}).title == "no-such-system (alpha=1.0)"
 
 
 @pytest.mark.parametrize(
