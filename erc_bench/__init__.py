@@ -1,7 +1,7 @@
 """erc-bench: a benchmark harness for Emotion Recognition in Conversation.
 
-What authors of systems and datasets need, and the harness itself as functions (docs/python.md). The functions are imported
-when they are first asked for: `import erc_bench` loads neither torch nor pandas.
+What authors of systems and datasets need, and the harness itself as functions (docs/python.md). Each name is imported when
+it is first asked for: `import erc_bench` loads neither torch nor pandas, and `erc-bench --help` hardly anything.
 """
 
 import importlib
@@ -9,18 +9,23 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from erc_bench.contract.config import option
-from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target, Utterance
-from erc_bench.contract.system import NoConfig, Prediction, Report, Runtime, System, SystemInfo
-from erc_bench.progress import Progress
+from erc_bench import errors as errors
 
 if TYPE_CHECKING:
     from erc_bench.api.data import audit, datasets, load_dataset
     from erc_bench.api.results import across, compare, contrasts, leaderboard, power, show, verify
     from erc_bench.api.runs import check, export, run, score, systems
+    from erc_bench.contract.config import option
+    from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target, Utterance
+    from erc_bench.contract.system import NoConfig, Prediction, Report, Runtime, System, SystemInfo
     from erc_bench.data.spec import DatasetSpec
+    from erc_bench.progress import Progress
 
 _MODULES = {
+    "contract.config": ("option",),
+    "contract.domain": ("Dataset", "Dialogue", "LabelSet", "Target", "Utterance"),
+    "contract.system": ("NoConfig", "Prediction", "Report", "Runtime", "System", "SystemInfo"),
+    "progress": ("Progress",),
     "api.data": ("audit", "datasets", "load_dataset"),
     "api.runs": ("check", "export", "run", "score", "systems"),
     "api.results": ("across", "compare", "contrasts", "leaderboard", "power", "show", "transfer", "verify"),

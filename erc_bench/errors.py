@@ -20,7 +20,6 @@ Messages follow one pattern: "X must be …, got Y", then what to do about it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Self
 
@@ -47,6 +46,8 @@ class UnknownNameError(UsageError):
     """No system, dataset or protocol of that name."""
 
     def __init__(self, kind: str, got: str, known: Iterable[str], *, advice: str = "") -> None:
+        import difflib
+
         names = sorted(known)
         message = f"{kind} must be one of {', '.join(names) or '(none installed)'}, got {got!r}."
         nearest = difflib.get_close_matches(got, names, n=1)

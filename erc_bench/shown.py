@@ -6,7 +6,6 @@ or forge lines, and a key that a server repeats would end up in a log.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import unicodedata
@@ -28,6 +27,8 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return text
+    import json
+
     return "".join(character if _is_plain(character) else json.dumps(character)[1:-1] for character in text)
 
 

@@ -6,7 +6,6 @@ import importlib
 import io
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,6 @@ import click
 
 from erc_bench.cli.output import say
 from erc_bench.errors import EXIT_INTERRUPTED, ErcBenchError
-from erc_bench.files import REFUSALS, storage_error
 
 COMMANDS = {
     "run": "run:run",
@@ -161,14 +159,22 @@ def _exit_code(arguments: list[str] | None) -> int:
     except ClosedPipeError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and (error.errno in REFUSALS or not _has_working_folder()):
-            refusal = storage_error(error, None if _has_working_folder() else Path(os.curdir))
-            say(f"error: {refusal}", err=True)
-            return refusal.exit_code
-        traceback.print_exc()
-        say("This is a bug in erc-bench: please report it with the lines above.", err=True)
-        return 1
+        return _unforeseen(error)
     return 0
+
+
+def _unforeseen(error: Exception) -> int:
+    import traceback
+
+    from erc_bench.files import REFUSALS, storage_error
+
+    if isinstance(error, OSError) and (error.errno in REFUSALS or not _has_working_folder()):
+        refusal = storage_error(error, None if _has_working_folder() else Path(os.curdir))
+        say(f"error: {refusal}", err=True)
+        return refusal.exit_code
+    traceback.print_exception(error)
+    say("This is a bug in erc-bench: please report it with the lines above.", err=True)
+    return 1
 
 
 def _has_working_folder() -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from erc_bench.cli import options
-from erc_bench.cli.output import say
+from erc_bench.cli.output import say, say_columns
 from erc_bench.shown import shown
 
 
@@ -24,27 +24,23 @@ def systems() -> None:
 @options.as_json
 def list_systems(as_json: bool) -> None:
     """List all registered systems, built-in and installed by others."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from erc_bench.contract.registry import system_class, system_names, system_origin
+    from erc_bench.contract.registry import Summary, system_names, system_origin, system_summary
     from erc_bench.errors import SystemFailedError
 
     rows = []
     for name in system_names():
         try:
-            info = system_class(name).info
-            said = {"summary": info.summary, "context": info.context}
+            said = system_summary(name)
         except SystemFailedError as error:  # a package that is broken hides no other
-            said = {"summary": f"cannot be used: {error}", "context": ""}
-        rows.append({"name": name, **said, "from": system_origin(name)})
+            said = Summary(f"cannot be used: {error}", "")
+        rows.append({"name": name, **said._asdict(), "from": system_origin(name)})
     if as_json:
         say(json.dumps(rows, indent=2))
         return
-    table = Table("name", "what it is", "context", "from", box=None, header_style="bold")
-    for row in rows:
-        table.add_row(*map(shown, row.values()))
-    Console(emoji=False, markup=False, highlight=False).print(table)
+    say_columns(
+        ["name", "context", "from", "what it is"],
+        [[row[key] for key in ("name", "context", "from", "summary")] for row in rows],
+    )
 
 
 @systems.command(epilog="\b\nExample:\n  erc-bench systems show minilm-classifier")

@@ -5,16 +5,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from erc_bench.contract.config import fixed_defaults
-from erc_bench.contract.system import System, SystemInfo
 from erc_bench.errors import SystemFailedError, UnknownNameError
 
+if TYPE_CHECKING:
+    from erc_bench.contract.system import System
+
 GROUP = "erc_bench.systems"
+SUMMARIES = "erc_bench.summaries"
 DISTRIBUTION = "erc-bench"
+
+
+class Summary(NamedTuple):
+    """What a list says of a system: its `info.summary` and `info.context`."""
+
+    summary: str
+    context: str
 
 
 @cache
@@ -25,7 +36,12 @@ def registered(group: str) -> dict[str, EntryPoint]:
 
 def origin_of(point: EntryPoint) -> str:
     """The distribution that an entry point belongs to, for example `erc-bench 0.1.0`."""
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+    return _named(point.dist) if point.dist else "unknown"
+
+
+@cache
+def _named(distribution: Distribution) -> str:
+    return f"{distribution.name} {distribution.version}"
 
 
 def system_names() -> list[str]:
@@ -52,6 +68,8 @@ def own_defaults(name: str) -> dict[str, Any]:
     point = registered(GROUP).get(name)
     if point is None or point.dist is None or point.dist.name != DISTRIBUTION:
         return {}
+    from erc_bench.contract.config import fixed_defaults
+
     return fixed_defaults(system_class(name).Config)
 
 
@@ -60,6 +78,42 @@ def _find(name: str) -> EntryPoint:
     if name not in points:
         raise UnknownNameError("a system", name, points, advice="`erc-bench systems list` shows them all.")
     return points[name]
+
+
+def system_summary(name: str) -> Summary:
+    """What a system is, without importing it where its package says so in the group `erc_bench.summaries`.
+
+    There a package may register a mapping of what stands in its entry points (`module:Class`) to pairs of `info.summary` and
+    `info.context`. It counts for that package alone; whatever is wrong with it, the class is asked.
+
+    Raises
+    ------
+    UnknownNameError, SystemFailedError
+        As `system_class`.
+    """
+    point = _find(name)
+    said = _summaries().get((origin_of(point), point.value)) if point.dist else None
+    if said is None:
+        info = system_class(name).info
+        said = Summary(info.summary, info.context)
+    return said
+
+
+@cache
+def _summaries() -> dict[tuple[str, str], Summary]:
+    return {
+        (origin_of(point), value): Summary(*said)
+        for point in registered(SUMMARIES).values()
+        for value, said in _summaries_of(point)
+    }
+
+
+def _summaries_of(point: EntryPoint) -> Iterator[tuple[str, tuple[str, str]]]:
+    with suppress(Exception, SystemExit):
+        loaded = point.load()
+        for value, said in loaded.items() if isinstance(loaded, Mapping) else ():
+            if isinstance(said, tuple) and len(said) == 2 and all(isinstance(text, str) for text in said):
+                yield value, said
 
 
 def system_class(name: str) -> type[System[Any]]:
@@ -72,6 +126,8 @@ def system_class(name: str) -> type[System[Any]]:
     SystemFailedError
         Its module cannot be imported, or what is registered is not a System of that name.
     """
+    from erc_bench.contract.system import System, SystemInfo
+
     point = _find(name)
     try:
         loaded = point.load()

@@ -1,7 +1,11 @@
-"""How long the command line takes to start, against Python importing what it is built on (click and rich)."""
+"""How long the command line takes to start, against Python importing what it is built on (click and rich).
+
+Seconds of the clock say how long one waits; those of the processor hardly depend on who else computes.
+"""
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -16,16 +20,24 @@ COMMANDS = {
 }
 
 
+def processor_seconds() -> float:
+    """Of the processes started here that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def figures(*, tiny: bool = False) -> dict[str, float]:
     """Medians of seconds, and of the ratios of commands that follow each other."""
-    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in COMMANDS}
     for _ in range(1 if tiny else ROUNDS + 1):
         for name, arguments in COMMANDS.items():
-            start = time.perf_counter()
+            clock, processor = time.perf_counter(), processor_seconds()
             subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-            taken[name].append(time.perf_counter() - start)
+            taken[name].append((time.perf_counter() - clock, processor_seconds() - processor))
     kept = {name: seconds if tiny else seconds[1:] for name, seconds in taken.items()}  # the first fills caches
-    result = {f"{name}_seconds": median(seconds) for name, seconds in kept.items()}
+    result = {f"{name}_seconds": median(clock for clock, _ in seconds) for name, seconds in kept.items()}
     for name in ("help", "systems_list"):
-        result[f"{name}_times_imports"] = median(a / b for a, b in zip(kept[name], kept["imports"], strict=True))
+        pairs = list(zip(kept[name], kept["imports"], strict=True))
+        result[f"{name}_times_imports"] = median(ours[0] / theirs[0] for ours, theirs in pairs)
+        result[f"{name}_times_imports_processor"] = median(ours[1] / theirs[1] for ours, theirs in pairs)
     return result

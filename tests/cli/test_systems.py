@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 from erc_bench.cli import cli
 from erc_bench.contract import registry
 from erc_bench.errors import SystemFailedError, UnknownNameError
-from erc_bench.systems.floors import Constant
+from erc_bench.systems.floors import Constant, Prior
 
 
 def invoke(*arguments: str) -> Result:
@@ -64,4 +65,13 @@ def test_listing_imports_no_torch() -> None:
         "try: main(['systems', 'list'])\nexcept SystemExit: print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "transformers", "sklearn", "pandas"} & set(done.stderr.split())
+    assert not {"torch", "transformers", "sklearn", "pandas", "rich.console"} & set(done.stderr.split())
+
+
+def test_a_system_that_cannot_be_imported_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = registry.registered(registry.GROUP)
+    broken = EntryPoint("broken", "no_such_module:X", registry.GROUP)
+    monkeypatch.setattr(registry, "registered", lambda group: {**points, "broken": broken})
+    rows = {row["name"]: row["summary"] for row in json.loads(invoke("list", "--json").output)}
+    assert "cannot be used: the system broken" in rows.pop("broken")
+    assert rows["prior"] == Prior.info.summary
