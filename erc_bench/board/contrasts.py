@@ -38,7 +38,10 @@ DEFAULTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A question, and the two rows that answer it: is A better than B? `metric` is "" for the one that ranks the dataset."""
+    """A question, and the two rows that answer it: is A better than B? `metric` is "" for the one that ranks the dataset.
+
+    `written` is when it was written down, None where the file does not say.
+    """
 
     family: str
     question: str
@@ -48,17 +51,17 @@ class Contrast:
     metric: str
     protocol: str
     subset: str
+    written: datetime.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Contrasts:
-    """The contrasts of a file in its order, and when they were written down (None: it does not say).
+    """The contrasts of a file in its order.
 
     `optional` ones stand on a board only where at least one of their protocol was run.
     """
 
     items: tuple[Contrast, ...]
-    written: datetime.datetime | None = None
     optional: bool = False
 
 
@@ -113,9 +116,7 @@ def parse_contrasts(text: str, where: str = FILE, *, optional: bool = False) -> 
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also for numbers of thousands of digits
         raise PlanError(f"{where} must be TOML, got {error}.") from None
-    written = content.pop("written", None)
-    if written is not None and not (isinstance(written, datetime.datetime) and written.tzinfo is not None):
-        raise PlanError(f"{where}: written must be a time such as 2026-11-25T21:00:00Z, got {written!r}.")
+    written = _written(content, where)
     tables = content.pop("contrasts", None)
     if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
         raise PlanError(
@@ -123,10 +124,18 @@ def parse_contrasts(text: str, where: str = FILE, *, optional: bool = False) -> 
         )
     _check(content, tuple(DEFAULTS), where)
     items = [
-        _contrast({**DEFAULTS, **content}, table, f"{where}: [[contrasts]] number {number}")
+        _contrast({**DEFAULTS, **content}, table, written, f"{where}: [[contrasts]] number {number}")
         for number, table in enumerate(tables, start=1)
     ]
-    return Contrasts(tuple(items), written, optional)
+    return Contrasts(tuple(items), optional)
+
+
+def _written(table: dict[str, Any], where: str) -> datetime.datetime | None:
+    """When what a table says was written down, taken out of it."""
+    written = table.pop("written", None)
+    if written is None or (isinstance(written, datetime.datetime) and written.tzinfo is not None):
+        return written
+    raise PlanError(f"{where}: written must be a time such as 2026-11-25T21:00:00Z, got {written!r}.")
 
 
 def _check(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
@@ -137,7 +146,10 @@ def _check(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
             raise PlanError(f"{where}, {key} must be a text, got {value!r}.")
 
 
-def _contrast(defaults: Mapping[str, str], table: Mapping[str, Any], where: str) -> Contrast:
+def _contrast(
+    defaults: Mapping[str, str], table: dict[str, Any], written: datetime.datetime | None, where: str
+) -> Contrast:
+    written = _written(table, where) or written
     _check(table, tuple(dict.fromkeys((*KEYS, *DEFAULTS))), where)
     for key in ("question", "a", "b"):
         if not table.get(key, "").strip():
@@ -152,7 +164,7 @@ def _contrast(defaults: Mapping[str, str], table: Mapping[str, Any], where: str)
                 raise UnknownNameError(f"a {kind}", name, names)
     except UnknownNameError as error:
         raise PlanError(f"{where}: {error}") from None
-    return Contrast(**{**defaults, **table, "subset": subset})
+    return replace(found, subset=subset, written=written)
 
 
 def answered(
@@ -171,7 +183,7 @@ def answered(
         metric = METRICS[contrast.metric] if contrast.metric else ranking
         missing = tuple(side for side in sides if side not in known)
         answer = None if missing else compare(known[sides[0]], known[sides[1]], metric)
-        planned = any(_is_later(begun.get(side, ""), contrasts.written) for side in sides)
+        planned = any(_is_later(begun.get(side, ""), contrast.written) for side in sides)
         found.append(Answer(contrast, metric, answer, None, missing, planned))
     run = {each.contrast.protocol for each in found if each.comparison}
     return _corrected([each for each in found if not contrasts.optional or each.contrast.protocol in run])

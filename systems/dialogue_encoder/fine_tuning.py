@@ -95,8 +95,7 @@ class Trainer:
         self.plans = [self._plan() for _ in range(recipe.epochs)]
         steps = sum(-(-len(plan) // recipe.accumulate) for plan in self.plans)
         trained = [p for p in network.parameters() if p.requires_grad]
-        fused = self.device != "cpu"  # there, hundreds of small kernels would cost more than their arithmetic
-        self.optimiser = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=fused)
+        self.optimiser = torch.optim.AdamW(trained, lr=recipe.rate, weight_decay=recipe.weight_decay, fused=True)
         self.schedule = get_cosine_schedule_with_warmup(self.optimiser, round(recipe.warm_up * steps), steps)
         self.epoch = 0
 

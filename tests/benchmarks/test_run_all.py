@@ -15,6 +15,7 @@ KEYS = {
     "board": {"runs", "anew_milliseconds_a_run", "anew_times_again"},
     "bootstrap": {"times_loop", "largest_difference"},
     "embedding": {"default_texts_a_second", "bf16_times_default", "float32_times_default", "lowest_cosine"},
+    "fine_tuning": {"plain_tokens_a_second", "our_tokens_a_second", "times_plain", "float32_times_plain"},
     "growth": {"load_time_exponent", "embed_memory_exponent", "train_seconds_2", "score_mib_1", "board_time_exponent"},
     "scoring": {"added_mib_million", "utterances_a_second_million"},
     "startup": {"help_times_imports", "systems_list_times_imports"},

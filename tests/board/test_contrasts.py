@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,11 +86,22 @@ def board_of(tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun) -> 
 def test_the_file_of_the_package_is_few_questions_in_families() -> None:
     found = read_contrasts()
     assert found.optional
-    assert found.written is not None
-    assert 5 <= len(found.items) <= 20
+    assert all(each.written is not None for each in found.items)
+    assert {each.dataset for each in found.items} == {"dailydialog", "meld", "emorynlp"}
+    families = Counter((each.dataset, each.family) for each in found.items)
+    assert max(families.values()) <= 8
     assert all(each.question.endswith("?") for each in found.items)
     assert ("sentemocontext", "minilm-classifier") in {(each.a, each.b) for each in found.items}
     assert {each.subset for each in found.items} == {"all", "novel"}
+
+
+def test_other_corpora_are_asked_the_same_questions() -> None:
+    by_corpus = {
+        corpus: [replace(each, dataset="", written=None) for each in read_contrasts().items if each.dataset == corpus]
+        for corpus in ("meld", "emorynlp")
+    }
+    assert by_corpus["meld"] == by_corpus["emorynlp"]
+    assert len(by_corpus["meld"]) == 7
 
 
 def test_answers_are_those_of_a_paired_test_and_corrected_within_the_family(board_of: Callable[..., Board]) -> None:
@@ -119,12 +132,21 @@ def test_a_contrast_is_planned_where_a_row_was_made_later(
     assert not board_of(parse_contrasts(QUESTIONS)).contrasts[2].planned
 
 
+def test_a_contrast_may_say_itself_when_it_was_written(board_of: Callable[..., Board]) -> None:
+    earlier = parse_contrasts(QUESTIONS.replace('b = "b (x=1)"', 'b = "b (x=1)"\nwritten = 2026-05-02T00:00:00Z', 1))
+    assert [each.planned for each in board_of(earlier).contrasts] == [True, False, False, False]
+    alone = QUESTIONS.replace("written = 2026-06-01T00:00:00Z", "").replace(
+        'a = "c"', 'a = "c"\nwritten = 2026-01-01T00:00:00Z'
+    )
+    assert [each.planned for each in board_of(parse_contrasts(alone)).contrasts] == [False, False, True, False]
+
+
 def test_optional_contrasts_stand_only_where_one_was_run(board_of: Callable[..., Board]) -> None:
     asked = parse_contrasts(QUESTIONS, optional=True)
     assert len(board_of(asked).contrasts) == 4
-    nothing = Contrasts(tuple(each for each in asked.items if each.a == "c"), asked.written)
+    nothing = Contrasts(tuple(each for each in asked.items if each.a == "c"))
     assert len(board_of(nothing).contrasts) == 1
-    assert board_of(Contrasts(nothing.items, None, optional=True)).contrasts == ()
+    assert board_of(Contrasts(nothing.items, optional=True)).contrasts == ()
     assert board_of(None).contrasts == ()
 
 
@@ -176,6 +198,7 @@ def test_an_answer_holds_where_the_corrected_test_rejects() -> None:
         ('a = "c"', 'c = "c"', "number 3: a key must be one of"),
         ("written = 2026-06-01T00:00:00Z", 'written = "June"', "written must be a time such as"),
         ("written = 2026-06-01T00:00:00Z", "written = 2026-06-01", "written must be a time such as"),
+        ('a = "c"', 'written = "now"\na = "c"', "number 3: written must be a time such as"),
         ('dataset = "mini"', 'data = "mini"', "a key must be one of"),
         ("[[contrasts]]", "[contrasts", "must be TOML"),
     ],
