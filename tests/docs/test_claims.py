@@ -221,10 +221,11 @@ def tables() -> ModuleType:
     return module
 
 
-def test_the_tables_of_the_readme_are_the_committed_board(tables: ModuleType) -> None:
-    text = (REPOSITORY / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/fine-tuning.md"])
+def test_the_tables_of_a_page_are_the_committed_board(tables: ModuleType, page: str) -> None:
+    text = (REPOSITORY / page).read_text("utf-8")
     try:
-        wanted = tables.with_tables(text)
+        wanted = tables.with_tables(text, tables.pages()[page], page)
     except (SystemExit, KeyError) as error:
         pytest.fail(f"The committed board is older than this code: {error}. {AGAIN}")
     assert text == wanted, AGAIN
