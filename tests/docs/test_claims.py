@@ -209,6 +209,18 @@ def test_what_context_and_triplets_add_is_told_once_it_was_run(committed: Commit
 
 
 @pytest.mark.data
+def test_what_else_sentemocontext_is_made_of(committed: Committed) -> None:
+    said = []
+    for twin, what in (("pretrain_epochs=0", "its pre-training"), ("decision=argmax", "the decision offset")):
+        estimates = committed.section.estimates
+        assert estimates[f"{SEC} ({twin})"].seeds == estimates[SEC].seeds == 10
+        found = compare(estimates[SEC], estimates[f"{SEC} ({twin})"], MICRO_F1)
+        value, low, high = (signed(MICRO_F1, n) for n in (found.difference, found.interval.low, found.interval.high))
+        said.append(f"without {what} {value} [{low}, {high}]")
+    must_say("README.md", f"Against itself {said[0]} and {said[1]}")
+
+
+@pytest.mark.data
 def test_the_system_of_the_paper_and_n_grams(committed: Committed) -> None:
     answer = committed.answers[SEC, NGRAMS]
     assert answer.comparison is not None
@@ -294,7 +306,7 @@ def test_the_tables_of_a_page_are_the_committed_board(tables: ModuleType, page: 
 @pytest.mark.data
 def test_the_row_with_the_settings_of_the_paper(committed: Committed) -> None:
     (row,) = [row for row in committed.systems if row.title == "sentemocontext-paper"]
-    assert row.seeds == 5
+    assert row.seeds == 10
     must_say(
         "README.md",
         f"**With all its departures from the paper's text set back the system scores {committed.score('all', row.title)}**",
