@@ -17,6 +17,7 @@ KEYS = {
     "embedding": {"default_texts_a_second", "bf16_times_default", "float32_times_default", "lowest_cosine"},
     "fine_tuning": {"plain_tokens_a_second", "our_tokens_a_second", "times_plain", "float32_times_plain"},
     "growth": {"load_time_exponent", "embed_memory_exponent", "train_seconds_2", "score_mib_1", "board_time_exponent"},
+    "jobs": {"alone_seconds", "beside_seconds", "wall_to_ideal", "work_to_alone"},
     "scoring": {"added_mib_million", "utterances_a_second_million"},
     "startup": {"help_times_imports", "systems_list_times_imports"},
     "training": {"released_epoch_seconds", "our_epoch_seconds", "times_released"},
@@ -27,7 +28,7 @@ def test_every_benchmark_is_known_here() -> None:
     assert set(RUN_ALL["names"]()) == set(KEYS)
 
 
-@pytest.mark.parametrize("name", sorted(set(KEYS) - {"growth"}))
+@pytest.mark.parametrize("name", sorted(set(KEYS) - {"growth", "jobs"}))
 def test_a_benchmark_runs_and_yields_its_figures(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,6 +42,13 @@ def test_a_benchmark_runs_and_yields_its_figures(
     assert content["machine"]["cores"] >= 1
     printed = capsys.readouterr().out
     assert all(key in printed for key in result["figures"])
+
+
+@pytest.mark.slow  # two processes that load an encoder
+def test_jobs_are_measured_both_ways() -> None:
+    result = RUN_ALL["run"]("jobs", tiny=True)
+    assert KEYS["jobs"] <= set(result["figures"])
+    assert result["figures"]["seeds"] == 2
 
 
 @pytest.mark.slow  # ten processes, some of which load an encoder
