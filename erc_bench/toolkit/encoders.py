@@ -56,7 +56,7 @@ __all__ = [
 
 BATCH_SIZE = 32
 FILLED_BATCH_SIZE = 8
-TOKENS_A_BATCH = 768  # in bfloat16: enough that weights are read seldom, few enough that a core's cache holds the rest
+TOKENS_A_BATCH = 1536  # in bfloat16: weights are read seldom, and what a batch costs besides its products weighs little
 TEXTS_A_SHARD = 512
 PROBE_TEXT = "How are you today, and what would you like to do when all of this is over and we can go home?"
 
