@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +72,8 @@ def test_every_format_has_the_numbers(board: Board) -> None:
 def test_the_page_draws_it_and_says_who_has_no_scores(board: Board) -> None:
     page = rendered([board], "html").decode()
     sections = [each for each in board.sections if any(row.sureness for row in each.rows)]
-    assert page.count('<figure class="block sureness">') == len(sections) > 0
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert sum("sureness" in kinds for kinds in json.loads(data)["lines"].values()) == len(sections) > 0
     assert "No scores in the predictions, so that how sure they are is not known: silent." in page
 
 

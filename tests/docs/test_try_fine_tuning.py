@@ -17,7 +17,7 @@ from erc_bench.data.registry import dataset_spec
 from erc_bench.data.spec import SplitReading
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "try_fine_tuning.py"
-TRIED = ["dataset", "context", "epochs", "learning_rate", "weight_power", "seed"]
+TRIED = ["dataset", "context", "epochs", "batch_tokens", "learning_rate", "weight_power", "seed"]
 FOUND = ["validation_micro_f1", "neutral_offset", "train_seconds"]
 
 
@@ -53,7 +53,7 @@ def test_only_missing_trials_are_made_and_each_is_kept(
     assert {trial.context for trial in made} == {"dialogue"}
     lines = output.read_text().splitlines()
     assert lines[0].split(",") == TRIED + FOUND
-    assert lines[1] == "sample,dialogue,2,0.0001,0.25,0,1.5,1.5,1.5"
+    assert lines[1] == "sample,dialogue,2,4096,0.0001,0.25,0,1.5,1.5,1.5"
     assert script.tried(output) == set(made)
     made.clear()
     assert script.main([*asked, "--epochs", "1-3"]) == 1
@@ -80,7 +80,7 @@ def test_a_trial_is_scored_as_the_system_scores_itself(
     script: ModuleType, sample: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(script, "read", lambda spec: (sample.train[:6], sample.validation[:4]))
-    trial = script.Trial("sample", "utterance", 1, 1e-4, 0.5, 3)
+    trial = script.Trial("sample", "utterance", 1, 1024, 1e-4, 0.5, 3)
     outcome = script.attempt(trial, "minilm", "cpu")
     assert dataclasses.asdict(outcome).items() >= dataclasses.asdict(trial).items()
     assert 0 < outcome.validation_micro_f1 <= 100

@@ -63,7 +63,7 @@ def test_the_best_of_the_emotions_is_scored(make_run: Callable[..., Run], sample
         assert forced.values[name].value == pytest.approx(100 * reference)
         assert forced.values[name].low is not None
     lines = {line.name: line for line in table_4(found).lines}
-    given, choice = (lines[f"sentemocontext, {what}"] for what in ("as given", "forced choice"))
+    given, choice = (lines[f"sentemocontext (decision=argmax), {what}"] for what in ("as given", "forced choice"))
     assert choice.measured["micro_f1"] == forced.values["micro_f1"]
     assert getattr(given.measured["micro_f1"], "value", None) == 0
 
@@ -72,7 +72,9 @@ def test_labels_alone_give_no_forced_choice(make_run: Callable[..., Run], sample
     found = Measurements(sample, [make_run("sentemocontext", config={"decision": "argmax"}), make_run("lookup")])
     assert forced_choice(found, found.rows[0]) is None
     lines = [line for line in table_4(found).lines if line.name.endswith("forced choice")]
-    assert [(line.name, dict(line.measured)) for line in lines] == [("sentemocontext, forced choice", {})]
+    assert [(line.name, dict(line.measured)) for line in lines] == [
+        ("sentemocontext (decision=argmax), forced choice", {})
+    ]
     assert lines[0].missing.startswith("records of its runs hold labels only: erc-bench run --system sentemocontext")
 
 
