@@ -8,8 +8,9 @@ from erc_bench.board.across import AcrossBoard, AcrossRow, Corpus
 from erc_bench.board.text import FLOOR, INTERVAL, TextTable, with_interval
 from erc_bench.board.words import MISSING
 from erc_bench.protocols.rows import Score
-from erc_bench.scoring.bootstrap import LEVEL, RESAMPLES
+from erc_bench.scoring.bootstrap import LEVEL
 from erc_bench.scoring.metric import PERCENT
+from erc_bench.scoring.resampling import RESAMPLES
 from erc_bench.scoring.significance import ALPHA
 
 LEAD = "How each system does on several corpora at once, and which differences hold on all of them."

@@ -127,8 +127,8 @@ def _ends(interval: Interval) -> dict[str, float]:
 
 def _lines(pair: Pair) -> list[str]:
     from erc_bench.board.words import p_text, signed
-    from erc_bench.scoring.bootstrap import RESAMPLES
     from erc_bench.scoring.limits import LEVEL
+    from erc_bench.scoring.resampling import RESAMPLES
     from erc_bench.scoring.significance import ALPHA, POWER
 
     found, metric = pair.comparison, pair.comparison.metric

@@ -248,7 +248,23 @@ def changed_settings(config: Any) -> dict[str, Any]:
     return {name: values[name] for name in _identity_fields(config) if getattr(config, name) != defaults[name]}
 
 
-def fixed_defaults(config_class: type[Any]) -> dict[str, Any]:
+def shown_settings(config_class: type[Any], values: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a title says of a run whose record holds these values, of which some were asked for.
+
+    Settings that differ from their defaults of today, those that are younger than the run with what they were then; and
+    those asked for that the class does not have any more. One whose default depends on the machine is left out.
+    """
+    fields = {f.name: f for f in dataclasses.fields(config_class)}
+    defaults = _recorded_defaults(config_class)
+    was = {name: recorded_value(config_class, values, name) for name in defaults} | dict(values) | dict(asked)
+    return {
+        name: value
+        for name, value in was.items()
+        if (defaults[name] != value if name in defaults else name not in fields and name in asked)
+    }
+
+
+def _recorded_defaults(config_class: type[Any]) -> dict[str, Any]:
     """The identity settings of a class whose default is the same on every machine, as JSON values."""
     fixed = {f.name: f.default for f in dataclasses.fields(config_class) if f.default is not dataclasses.MISSING}
     values = {name: fixed[name] for name in _identity_fields(config_class) if name in fixed}

@@ -63,14 +63,12 @@ def is_foreign(system: type[System[Any]]) -> bool:
 
 
 @cache
-def own_defaults(name: str) -> dict[str, Any]:
-    """`fixed_defaults` of a system of this distribution; nothing of other systems, whose modules are not loaded for it."""
+def own_config(name: str) -> type[Any] | None:
+    """The settings of a system of this distribution; None for other systems, whose modules are not loaded for it."""
     point = registered(GROUP).get(name)
     if point is None or point.dist is None or point.dist.name != DISTRIBUTION:
-        return {}
-    from erc_bench.contract.config import fixed_defaults
-
-    return fixed_defaults(system_class(name).Config)
+        return None
+    return system_class(name).Config
 
 
 def _find(name: str) -> EntryPoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -19,6 +20,18 @@ SHARED_WORDS = 6
 FOLDER = "near_twins"
 
 
+@dataclass(frozen=True)
+class _Content:
+    """A dataset as what it holds: a board asks the same of it for every protocol and subset."""
+
+    fingerprint: str
+    dataset: Dataset = field(compare=False)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> _Content:
+        return cls(dataset.fingerprint, dataset)
+
+
 def dialogue_text(dialogue: Dialogue) -> str:
     """The words of a dialogue, case and white space folded: equal for dialogues that are word for word the same.
 
@@ -29,6 +42,12 @@ def dialogue_text(dialogue: Dialogue) -> str:
 
 def seen_dialogues(dataset: Dataset, of: Split = "test", among: Split = "train") -> frozenset[str]:
     """Ids of the dialogues of one split that stand word for word in another (see `dialogue_text`)."""
+    return _seen_dialogues(_Content.of(dataset), of, among)
+
+
+@lru_cache(maxsize=8)
+def _seen_dialogues(content: _Content, of: Split, among: Split) -> frozenset[str]:
+    dataset = content.dataset
     known = {dialogue_text(dialogue) for dialogue in dataset.split(among)}
     return frozenset(dialogue.id for dialogue in dataset.split(of) if dialogue_text(dialogue) in known)
 
@@ -46,8 +65,13 @@ def near_twins(
     folder
         Where to keep it; default the user's cache folder, which is safe to delete.
     """
+    return _near_twins(_Content.of(dataset), of, among, (folder or cache_dir()) / FOLDER)
+
+
+@lru_cache(maxsize=8)
+def _near_twins(whole: _Content, of: Split, among: Split, folder: Path) -> frozenset[str]:
+    dataset, kept = whole.dataset, ContentCache(folder)
     dialogues = dataset.split(of)
-    kept = ContentCache((folder or cache_dir()) / FOLDER)
     key = hashlib.sha256(json.dumps([_code(), dataset.fingerprint, of, among]).encode()).hexdigest()
     content = kept.get(key)
     if content is None:
@@ -75,6 +99,12 @@ def second_annotations(dataset: Dataset) -> dict[Target, str]:
 
     A dialogue that the training split repeats has the labels of its first place there.
     """
+    return dict(_second_annotations(_Content.of(dataset)))
+
+
+@lru_cache(maxsize=8)
+def _second_annotations(content: _Content) -> dict[Target, str]:
+    dataset = content.dataset
     first: dict[tuple[str, ...], Dialogue] = {}
     for dialogue in dataset.train:
         first.setdefault(_turns(dialogue), dialogue)

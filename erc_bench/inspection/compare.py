@@ -16,10 +16,12 @@ from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.subsets import ALL, find_subset
 from erc_bench.records.groups import NamedGroup
 from erc_bench.records.select import is_run_folder, only_row, rows_named
-from erc_bench.scoring.bootstrap import Estimate, resample_weights
+from erc_bench.scoring.bootstrap import Estimate
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
 from erc_bench.scoring.kept import kept_estimates
 from erc_bench.scoring.metric import Metric
+from erc_bench.scoring.metrics import row_margins
+from erc_bench.scoring.resampling import resample_weights
 from erc_bench.scoring.significance import ALPHA, Comparison, compare, holm
 
 
@@ -165,8 +167,8 @@ def _parts(
     groups, found = groups_of(phenomenon, dataset, view, metric), []
     for group in groups:
         part = group.view(view)
-        counts = [[group.counts(run) for run in runs.confusions(part, side.group)] for side in sides]
-        one, other = kept_estimates(counts, group.labels, weights)
+        columns = [row_margins([group.counts(run) for run in runs.confusions(part, side.group)]) for side in sides]
+        one, other = kept_estimates(columns, group.labels, weights)
         found.append((one, other, compare(one, other, group.metric)))
     corrected = holm([comparison.p_value for *_, comparison in found])
     return tuple(

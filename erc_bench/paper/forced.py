@@ -16,9 +16,10 @@ from erc_bench.records.answers import NONE, Codes
 from erc_bench.records.groups import NamedGroup
 from erc_bench.records.predictions import iterate_predictions, predictions_path
 from erc_bench.records.record import Run
-from erc_bench.scoring.bootstrap import resample_weights
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.kept import kept_estimates
+from erc_bench.scoring.metrics import row_margins
+from erc_bench.scoring.resampling import resample_weights
 
 SUBSET = "forced choice"
 
@@ -33,7 +34,7 @@ def forced_choice(found: Measurements, named: NamedGroup) -> Scored | None:
     by_dialogue = [dialogue_confusions(part, codes, labels) for codes in answers if codes is not None]
     if len(by_dialogue) < len(answers):
         return None
-    (estimate,) = kept_estimates([by_dialogue], labels, resample_weights(len(part.dialogues)))
+    (estimate,) = kept_estimates([row_margins(by_dialogue)], labels, resample_weights(len(part.dialogues)))
     row = row_of_runs(named.title, [run.record for run in named.group.runs], EMOTIONAL.name, SUBSET)
     row = with_confusions(row, np.stack([run.sum(axis=0) for run in by_dialogue]), labels)
     for name in METRICS:

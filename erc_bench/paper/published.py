@@ -53,14 +53,14 @@ class Counterpart(BaseModel):
     def fit(self, record: RunRecord) -> tuple[int, bool] | None:
         """How well a run stands for the row, lowest best; None if it does not.
 
-        Settings must be exactly these, but for the files they name; a run that labelled all utterances also labelled
-        the last ones.
+        The settings in its title must be exactly these, but for the files they name; a run that labelled all utterances
+        also labelled the last ones.
         """
         if record.system != self.system or record.targets not in ("all", self.targets):
             return None
         for position, settings in enumerate((self.settings, *self.alternatives)):
             files_aside = {
-                name: PATH if settings.get(name) == PATH else value for name, value in record.settings.items()
+                name: PATH if settings.get(name) == PATH else value for name, value in record.changed.items()
             }
             if files_aside == settings:
                 return position, record.targets != self.targets

@@ -17,7 +17,7 @@ from erc_bench.records.groups import NamedGroup
 from erc_bench.scoring.catalogue import MICRO_F1, ranking_metric
 from erc_bench.scoring.limits import measured
 from erc_bench.scoring.metric import Margins, Metric
-from erc_bench.scoring.metrics import margins
+from erc_bench.scoring.metrics import row_margins
 
 OTHERS = "any other label"
 
@@ -54,15 +54,16 @@ class Group:
         """Confusion counts (..., K, K + 1) of that part as it is scored: as they are, or one label against the others."""
         if self.label is None:
             return confusions
-        size = confusions.shape[-2]
-        folded = np.zeros((*confusions.shape[:-2], 2, 3), np.int64)
-        rows = np.arange(size) == self.label
-        columns = np.array([1 if place == self.label else 2 if place == size else 0 for place in range(size + 1)])
-        for gold in (0, 1):
-            for answer in (0, 1, 2):
-                cells = confusions[..., rows == bool(gold), :][..., columns == answer]
-                folded[..., gold, answer] = cells.sum(axis=(-1, -2))
-        return folded
+        place, whole = self.label, confusions.sum(axis=(-1, -2))
+        gold, answered = confusions[..., place, :].sum(axis=-1), confusions[..., place].sum(axis=-1)
+        hits, lost, unusable = (
+            confusions[..., place, place],
+            confusions[..., place, -1],
+            confusions[..., -1].sum(axis=-1),
+        )
+        others = whole - gold - (answered - hits) - (unusable - lost)
+        cells = [[others, answered - hits, unusable - lost], [gold - hits - lost, hits, lost]]
+        return np.stack([np.stack(row, axis=-1) for row in cells], axis=-2)
 
 
 def groups_of(phenomenon: Phenomenon, dataset: Dataset, view: View, metric: Metric | None = None) -> list[Group]:
@@ -121,7 +122,7 @@ def _breakdown(
 
 
 def _score(group: Group, confusions: Sequence[NDArray[np.int64]]) -> Score:
-    columns = np.stack([margins(group.counts(run)) for run in confusions], axis=1)
+    columns = row_margins([group.counts(run) for run in confusions])
     total = columns.sum(axis=0)
     whole, without = Margins.of(total, group.labels), Margins.of(total - columns, group.labels)
     found = measured(group.metric, whole, without)

@@ -20,9 +20,10 @@ from erc_bench.protocols.subsets import ALL, SUBSETS, Subset, subsets_beside
 from erc_bench.protocols.views import View, dialogue_confusions
 from erc_bench.records.answers import NONE
 from erc_bench.scoring import metrics
-from erc_bench.scoring.bootstrap import Estimate, Weights, resample_weights
+from erc_bench.scoring.bootstrap import Estimate
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.kept import kept_estimates
+from erc_bench.scoring.resampling import Weights, resample_weights
 
 if TYPE_CHECKING:
     from erc_bench.records.groups import NamedGroup, RunGroup
@@ -123,7 +124,7 @@ class LabelProtocol(Protocol):
         labels = part.labels
         weights = resample_weights(len(part.dialogues))
         confusions = [runs.confusions(part, named.group) for named in covered]
-        found = kept_estimates(confusions, labels, weights)
+        found = kept_estimates([metrics.row_margins(by_seed) for by_seed in confusions], labels, weights)
         rows = [
             _row(part, named, estimated, np.stack([run.sum(axis=0) for run in by_seed]), labels)
             for named, estimated, by_seed in zip(covered, found, confusions, strict=True)
@@ -168,7 +169,7 @@ def _annotators_row(dataset: Dataset, part: View, answers: Mapping[Target, str],
     answered = np.full(int(part.places.max()) + 1, NONE, np.int16)
     answered[part.places] = metrics.label_indices([answers[target] for target in part.targets], labels)
     confusions = dialogue_confusions(part, answered, labels)
-    (found,) = kept_estimates([[confusions]], labels, weights)
+    (found,) = kept_estimates([metrics.row_margins([confusions])], labels, weights)
     total = confusions.sum(axis=0)
     row = Row(
         ANNOTATORS,

@@ -8,9 +8,8 @@ read is kept under the SHA-256 of the file and of the dataset: a file that chang
 from __future__ import annotations
 
 import hashlib
-import re
-from array import array
 from collections.abc import Iterable
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -24,22 +23,13 @@ from erc_bench.paths import cache_dir
 from erc_bench.records.groups import check_dataset, check_predictions
 from erc_bench.records.predictions import iterate_predictions, opened_predictions, predictions_path
 from erc_bench.records.record import Run
+from erc_bench.records.written import Lines, Places, blocks, written_label
 
 Codes = NDArray[np.int16]
 """A position of a label for each test utterance in dataset order; K for an unusable answer, `NONE` for no prediction."""
 NONE = -1
 FOLDER = "answers"
 FORMAT = b"answers 1"
-BLOCK_BYTES = 1 << 20
-NUMBER = rb"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?"
-TEXT = rb'[^"\\\x00-\x1f]*'
-# A line as erc-bench writes it, without what a model wrote; any other is read the long way.
-LINE = re.compile(
-    rb'^\{"dialogue":"(%(text)b)","turn":(0|[1-9][0-9]{0,8}),"label":(null|"%(text)b")'
-    rb'(?:,"scores":(?:\[%(number)b(?:,%(number)b)*\]|\{"%(text)b":%(number)b(?:,"%(text)b":%(number)b)*\}))?\}\n'
-    % {b"text": TEXT, b"number": NUMBER},
-    re.MULTILINE,
-)
 
 
 class AnswerReader:
@@ -56,18 +46,15 @@ class AnswerReader:
     def __init__(self, dataset: Dataset, cache: Path | None = None) -> None:
         self._dataset = dataset
         self._kept = ContentCache((cache or cache_dir()) / FOLDER)
-        lengths = [len(dialogue) for dialogue in dataset.test]
-        starts = np.cumsum([0, *lengths])
-        self.utterances = int(starts[-1])
+        starts = np.cumsum([0, *map(len, dataset.test)]).tolist()
         self._spans = {
-            dialogue.id: (int(start), length)
-            for dialogue, start, length in zip(dataset.test, starts[:-1], lengths, strict=True)
+            dialogue.id: (start, len(dialogue)) for dialogue, start in zip(dataset.test, starts, strict=False)
         }
+        self._places = Places(dataset.test)
+        self.utterances = self._places.utterances
         self._codes: dict[str | None, int] = {name: code for code, name in enumerate(dataset.labels.names)}
         self._codes[None] = len(dataset.labels)
-        self._written_spans = {identity.encode(): span for identity, span in self._spans.items()}
-        self._written_codes = {b'"%b"' % name.encode(): code for code, name in enumerate(dataset.labels.names)}
-        self._written_codes[b"null"] = len(dataset.labels)
+        self._written_codes = {written_label(name): code for name, code in self._codes.items()}
 
     def of_run(self, run: Run) -> Codes:
         """The answers of a complete run.
@@ -97,32 +84,25 @@ class AnswerReader:
         return found, codes
 
     def _read(self, path: Path) -> tuple[str, Codes]:
-        codes = array("h", [NONE]) * self.utterances
-        digest, rest, plain = hashlib.sha256(), b"", True
+        codes = np.full(self.utterances, NONE, np.int16)
+        digest, plain = hashlib.sha256(), True
         with opened_predictions(path) as file:
-            while block := file.read(BLOCK_BYTES):
+            for block, lines in blocks(file):
                 digest.update(block)
-                whole, newline, tail = (rest + block).rpartition(b"\n")
-                rest = tail
-                plain = plain and self._fill(codes, whole + newline)
-        if not plain or rest:
+                plain = plain and lines is not None and self._fill(codes, lines)
+        if not plain:
             return digest.hexdigest(), self.of_predictions(iterate_predictions(path))
-        return digest.hexdigest(), np.array(codes, np.int16)
+        return digest.hexdigest(), codes
 
-    def _fill(self, codes: array[int], lines: bytes) -> bool:
-        """Enter the answers of whole lines; False where one is not as erc-bench writes it, or repeats a target."""
-        rows = LINE.findall(lines)
-        if len(rows) != lines.count(b"\n") or not _is_text(lines):
+    def _fill(self, codes: Codes, lines: Lines) -> bool:
+        """Enter the answers of lines; False where one has no label of the dataset, or repeats a target."""
+        places = self._places.of(lines)
+        given = np.fromiter(map(self._written_codes.get, lines.labels, repeat(NONE)), np.int16, len(lines.labels))
+        ours = places >= 0
+        places, given = places[ours], given[ours]
+        if (given == NONE).any() or (codes[places] != NONE).any() or len(np.unique(places)) < len(places):
             return False
-        spans, known = self._written_spans, self._written_codes
-        for dialogue, turn, label in rows:
-            start, length = spans.get(dialogue, (0, 0))
-            place = int(turn)
-            if place < length:
-                code = known.get(label)
-                if code is None or codes[start + place] != NONE:
-                    return False
-                codes[start + place] = code
+        codes[places] = given
         return True
 
     def of_predictions(self, predictions: Iterable[Prediction]) -> Codes:
@@ -133,7 +113,7 @@ class AnswerReader:
         DataError
             A label that is not in the label set (a mistake of the file, and not an unusable answer), or a target twice.
         """
-        codes = array("h", [NONE]) * self.utterances
+        codes = np.full(self.utterances, NONE, np.int16)
         for prediction in predictions:
             start, length = self._spans.get(prediction.dialogue, (0, 0))
             if 0 <= prediction.turn < length:
@@ -146,11 +126,4 @@ class AnswerReader:
                 if codes[start + prediction.turn] != NONE:
                     raise DataCorruptError(f"every target must stand once, got {prediction.target} twice.")
                 codes[start + prediction.turn] = self._codes[prediction.label]
-        return np.array(codes, np.int16)
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        return data.isascii() or bool(data.decode())
-    except UnicodeDecodeError:
-        return False
+        return codes

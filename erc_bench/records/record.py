@@ -21,8 +21,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from erc_bench.contract.config import shown_settings
 from erc_bench.contract.domain import Targets
-from erc_bench.contract.registry import own_defaults
+from erc_bench.contract.registry import own_config
 from erc_bench.contract.system import Context
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError, StorageError
 from erc_bench.files import parse_json, storage_errors, utf8, write_atomically
@@ -117,13 +118,11 @@ class RunRecord(BaseModel):
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The settings that differ from the system's defaults of today; where those are not known, from those at the time."""
-        defaults = own_defaults(self.system)
-        return {
-            name: value
-            for name, value in (self.config | self.settings).items()
-            if (defaults[name] != value if name in defaults else name in self.settings)
-        }
+        """The settings that its title shows (`shown_settings`); of other packages those that differed at the time."""
+        config = own_config(self.system)
+        return (
+            self.settings if config is None or not self.config else shown_settings(config, self.config, self.settings)
+        )
 
     @property
     def title(self) -> str:

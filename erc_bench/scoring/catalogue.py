@@ -35,7 +35,7 @@ def _mcc(counts: Margins) -> NDArray[np.float64]:
     return np.clip(ratio(covariance, np.sqrt(gold_variance) * np.sqrt(predicted_variance)), -1, 1)
 
 
-MICRO_F1 = Metric("micro_f1", "micro F1", EMOTIONS, _micro_f1)
+MICRO_F1 = Metric("micro_f1", "micro F1", EMOTIONS, _micro_f1, pooled=True)
 MACRO_F1 = Metric(
     "macro_f1",
     "macro F1",

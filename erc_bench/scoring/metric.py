@@ -132,6 +132,9 @@ class Metric:
     parts
         For a mean of ratios: these, float64 (..., J), within `unit.limits`, and how many answers each is a share of; 0 of
         those where it cannot be another. Its interval then counts that rare ones are badly known.
+    pooled
+        Whether it depends on the emotions only through the sums of their counts, as a micro mean does: resamples then count
+        these sums alone, which is faster.
     """
 
     name: str
@@ -143,6 +146,7 @@ class Metric:
     beside: tuple[str, ...] = ("micro_f1", "macro_f1")
     headline: bool = False
     parts: Callable[[Margins], tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None
+    pooled: bool = False
 
     @property
     def heading(self) -> str:

@@ -82,6 +82,22 @@ def margins(confusions: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([hits, confusions.sum(axis=-1), confusions.sum(axis=-2)], axis=-1)
 
 
+def row_margins(runs: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The margins of a row, shape (D, S, 3K + 1), from the confusion counts (D, K, K + 1) of each of its runs."""
+    return np.stack([margins(run) for run in runs], axis=1)
+
+
+def pooled(columns: NDArray[Any], chosen: list[int] | slice) -> NDArray[np.int64]:
+    """Margins (..., 4) of one label that stands for all of the `chosen` positions, from margins (..., 3K + 1).
+
+    Its hits, gold and predicted counts are sums over them: the others count as no label at all.
+    """
+    size = columns.shape[-1] // 3
+    counts = columns.astype(np.int64)
+    parts = (counts[..., :size], counts[..., size : 2 * size], counts[..., 2 * size : -1])
+    return np.stack([*(part[..., chosen].sum(axis=-1) for part in parts), counts[..., -1]], axis=-1)
+
+
 def scores(confusions: NDArray[Any], labels: LabelSet) -> dict[str, NDArray[np.float64]]:
     """Every metric of `erc_bench.scoring.catalogue.METRICS` of confusion matrices (..., K, K + 1), each of shape (...).
 

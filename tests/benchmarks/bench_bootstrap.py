@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.scoring.bootstrap import RESAMPLES, estimates, resample_weights
+from erc_bench.scoring.bootstrap import estimates
+from erc_bench.scoring.resampling import RESAMPLES, resample_weights
 
 K = len(LABELS)
 ROWS = 50
@@ -75,7 +76,7 @@ def measure(board_rows: int = ROWS, timed: int = TIMED_RESAMPLES) -> Result:
     rows = estimates([[run] for run in runs], LABELS, weights)
     for row in rows:
         for metric in METRICS:
-            row.interval(metric)
+            row.interval(metric), row.replicates[metric]
     ours = time.perf_counter() - start
 
     utterances = np.split(np.arange(UTTERANCES), np.flatnonzero(np.diff(dialogue)) + 1)

@@ -25,10 +25,11 @@ from erc_bench.contract.domain import Dataset, LabelSet, targets_of
 from erc_bench.contract.registry import system_class
 from erc_bench.data import load_dataset
 from erc_bench.progress import SilentProgress
-from erc_bench.scoring.bootstrap import RESAMPLES, Estimate, estimate, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, estimate
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.limits import degrees_of_freedom, influences, student_quantile
 from erc_bench.scoring.metrics import scores
+from erc_bench.scoring.resampling import RESAMPLES, resample_weights
 
 SYSTEM = "tfidf-logreg"
 FOLDS = 5

@@ -147,16 +147,16 @@ def _score(dialogues: int, folder: Path) -> Callable[[], Any]:
     import numpy as np
 
     from erc_bench.contract.domain import LabelSet
-    from erc_bench.scoring import bootstrap
+    from erc_bench.scoring import bootstrap, resampling
 
     labels = LabelSet(LABELS, "calm")
     counts = np.random.default_rng(0).poisson(0.5, (dialogues, 4, 5))
 
     def score() -> None:
-        bootstrap._kept_blocks.cache_clear()  # those of small splits would be kept, and drawing is part of the cost
-        found = bootstrap.estimate([counts], labels, bootstrap.resample_weights(dialogues))
+        resampling._kept_blocks.cache_clear()  # those of small splits would be kept, and drawing is part of the cost
+        found = bootstrap.estimate([counts], labels, resampling.resample_weights(dialogues))
         for metric in ("micro_f1", "macro_f1", "mcc"):
-            found.interval(metric)
+            found.interval(metric), found.replicates[metric]
 
     return score
 

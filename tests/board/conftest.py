@@ -16,8 +16,9 @@ from erc_bench.contract.domain import LabelSet
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.rows import Row, Score, Section
 from erc_bench.scoring import metrics
-from erc_bench.scoring.bootstrap import estimates, resample_weights
+from erc_bench.scoring.bootstrap import estimates
 from erc_bench.scoring.catalogue import METRICS
+from erc_bench.scoring.resampling import resample_weights
 
 GOLD = (673, 14, 3, 0, 284, 18, 8)
 ATTACKS = (

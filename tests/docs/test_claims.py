@@ -39,7 +39,7 @@ AGAIN = (
 )
 SEC, CLASSIFIER, NGRAMS, LOOKUP = "sentemocontext", "minilm-classifier", "tfidf-logreg", "lookup"
 TUNED = "dialogue-encoder"
-RAW = "raw-encoder (precision=float32)"
+RAW = "raw-encoder"
 
 
 @dataclass
@@ -203,7 +203,7 @@ def test_what_context_and_triplets_add_is_told_once_it_was_run(committed: Commit
 def test_what_else_sentemocontext_is_made_of(committed: Committed) -> None:
     said = []
     for setting, what in (("pretrain_epochs=0", "its pre-training"), ("decision=argmax", "the decision offset")):
-        twin = f"{SEC} (precision=float32, {setting})"
+        twin = f"{SEC} ({setting})"
         estimates = committed.section.estimates
         assert estimates[twin].seeds == estimates[SEC].seeds == 10
         found = compare(estimates[SEC], estimates[twin], MICRO_F1)

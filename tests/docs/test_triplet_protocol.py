@@ -10,16 +10,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROWS = {
-    "`sentemocontext-released`, in batches of 32": "sentemocontext-released",
+    "`sentemocontext-released`": "sentemocontext-released",
+    "`sentemocontext-released`, in batches of 32": "sentemocontext-released (eval_batch=32, decision=argmax)",
     "`sentemocontext`": "sentemocontext",
-    "`isolated-linear` (no context)": "isolated-linear",
-    "`isolated-lstm` (no context)": "isolated-lstm",
+    "`isolated-linear` (no context)": "isolated-linear (decision=argmax)",
+    "`isolated-lstm` (no context)": "isolated-lstm (decision=argmax)",
     "control: raw MiniLM (`raw-encoder`)": "raw-encoder",
-    "control: raw mpnet (`raw-encoder`, `encoder=mpnet`)": "raw-encoder (encoder=mpnet)",
+    "control: raw mpnet (`raw-encoder`, `encoder=mpnet`)": "raw-encoder (encoder=mpnet, decision=argmax)",
     "control: Gaussian noise, 100 resamplings": "Gaussian noise",
     "control: one constant vector (`degenerate`)": "constant vector",
 }
-SPACES = {"raw MiniLM": "raw-encoder", "`sentemocontext`": "sentemocontext"}
+SPACES = {"raw MiniLM": "raw-encoder (decision=argmax)", "`sentemocontext`": "sentemocontext"}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Utterance, targets_of
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataCorruptError, DataError
-from erc_bench.records import answers
+from erc_bench.records import written
 from erc_bench.records.answers import NONE, AnswerReader
 from erc_bench.records.predictions import PREDICTIONS_FILE, packed, predictions_bytes, published_bytes, read_predictions
 
@@ -89,7 +89,7 @@ def test_blocks_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     expected = read(tmp_path, data, dataset)
     assert expected == [{None: 2, "joy": 1, "none": 0}[label] for label in labels]
     for size in (1, 17, 61):
-        monkeypatch.setattr(answers, "BLOCK_BYTES", size)
+        monkeypatch.setattr(written, "BLOCK_BYTES", size)
         (tmp_path / "other").mkdir(exist_ok=True)
         found = AnswerReader(dataset, tmp_path / str(size)).of_file(tmp_path / PREDICTIONS_FILE)[1]
         assert found.tolist() == expected

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,16 @@ import pytest
 
 from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.contract.system import Prediction
-from erc_bench.records.confidences import ConfidenceReader
-from erc_bench.records.predictions import PACKED_FILE, PREDICTIONS_FILE, packed, predictions_bytes, published_bytes
+from erc_bench.errors import DataCorruptError
+from erc_bench.records.confidences import ConfidenceReader, Confidences
+from erc_bench.records.predictions import (
+    PACKED_FILE,
+    PREDICTIONS_FILE,
+    iterate_predictions,
+    packed,
+    predictions_bytes,
+    published_bytes,
+)
 
 
 def predictions(dataset: Dataset, *, total: float = 1.0) -> list[Prediction]:
@@ -71,3 +80,60 @@ def test_a_changed_file_is_read_again(sample: Dataset, tmp_path: Path) -> None:
     found = reader(sample, tmp_path).of_folder(tmp_path)
     assert found is not None
     assert found.values[0] == pytest.approx(0.45)
+
+
+def written(*, shuffled: bool = False, more: bytes = b"") -> list[bytes]:
+    """Lines in which lists and objects of scores, other orders of names and answers without scores take turns."""
+    lines = [
+        b'{"dialogue":"test-00001","turn":0,"label":"happiness","scores":{"no emotion":0.25,"happiness":0.75}}\n',
+        b'{"dialogue":"test-00001","turn":1,"label":"no emotion","scores":[0.5,0.5]}\n',
+        b'{"dialogue":"test-00001","turn":2,"label":null}\n',
+        b'{"dialogue":"elsewhere","turn":0,"label":"happiness","scores":{"happiness":1,"no emotion":1e-3}}\n',
+        b'{"dialogue":"test-00001","turn":3,"label":"happiness","scores":[0.125,0.875]}\n',
+        b'{"dialogue":"test-00002","turn":0,"label":"happiness","scores":{"happiness":0.5}}\n',
+    ]
+    return [*(lines[3:] + lines[:3] if shuffled else lines), *([more] if more else [])]
+
+
+@pytest.mark.parametrize("size", [1, 100, 1 << 18])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        written()[:3],
+        written()[:4],
+        written()[:5],
+        written(),
+        written(shuffled=True),
+        written()[:1] * 3,
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"fear","scores":{"happiness":0.5}}\n'),
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"happiness","scores":{"happiness":-0.5}}\n'),
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"happiness"}\n'),
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"happiness","scores":[0.1,0.2,0.7]}\n'),
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"b","scores":{"b":1,"b":0.5}}\n'),
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"fear","scores":{"fear":1}'),
+        written(more=b'{"dialogue": "test-00002","turn":1,"label":"fear","scores":{"fear":1}}\n'),
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"\\u0066ear","scores":{"fear":1}}\n'),
+        written(more=b"\xff\n"),
+    ],
+)
+def test_lines_as_we_write_them_are_read_fast_to_the_same(
+    sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes], size: int
+) -> None:
+    monkeypatch.setattr("erc_bench.records.written.BLOCK_BYTES", size)
+    (path := tmp_path / PREDICTIONS_FILE).write_bytes(b"".join(lines))
+
+    def long_way() -> Confidences | None:
+        return reader(sample, tmp_path).of_predictions(iterate_predictions(path))
+
+    try:
+        expected = long_way()
+    except DataCorruptError as error:
+        with pytest.raises(DataCorruptError, match=re.escape(str(error))):
+            reader(sample, tmp_path).of_folder(tmp_path)
+        return
+    found = reader(sample, tmp_path).of_folder(tmp_path)
+    assert (found is None) is (expected is None)
+    if found is not None and expected is not None:
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert found.probabilities is expected.probabilities
+        assert not np.isnan(found.values).all()

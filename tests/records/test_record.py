@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from erc_bench.contract.registry import own_defaults
 from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.records.predictions import predictions_sha256, read_predictions
 from erc_bench.records.record import (
@@ -50,16 +49,38 @@ def test_title_shows_what_differs_from_the_defaults() -> None:
 
 def test_a_title_knows_the_defaults_of_today() -> None:
     config = {"alpha": 1.0, "decision": "argmax"}
-    today = own_defaults("prior")
-    assert record(system="prior", config=today, settings={}).title == "prior"
-    old = record(
-        system="dialogue-encoder", config={"context": "past", "epochs": 4}, settings={"context": "past", "epochs": 4}
-    )
-    assert own_defaults("dialogue-encoder")["epochs"] == 4
+    dialogue = {"context": "past", "epochs": 4}
+    old = record(system="dialogue-encoder", config=dialogue, settings=dialogue)
     assert old.title == "dialogue-encoder (context=past)", "what was asked for became the default"
     older = record(system="dialogue-encoder", config={"context": "past", "epochs": 2}, settings={"context": "past"})
     assert older.title == "dialogue-encoder (context=past, epochs=2)", "what was the default must be asked for"
     assert record(system="no-such-system", config=config, settings={"alpha": 1.0}).title == "no-such-system (alpha=1.0)"
+
+
+def test_a_title_shows_what_was_before_there_was_a_setting() -> None:
+    trained = {"trained": True}
+    old = record(system="sentemocontext-released", config=trained, settings=trained)
+    assert old.title == "sentemocontext-released (trained=true, eval_batch=32, decision=argmax)"
+    now = trained | {"eval_batch": 1, "decision": "calibrated"}
+    assert record(system="sentemocontext-released", config=now, settings=trained).title == (
+        "sentemocontext-released (trained=true)"
+    )
+    # Of somebody's predictions no setting is known.
+    assert record(system="sentemocontext-released", evidence="predictions").title == "sentemocontext-released"
+
+
+@pytest.mark.parametrize("precision", ["bf16", "float32"])
+def test_a_title_leaves_out_what_the_machine_decides(precision: str) -> None:
+    """Rows that differ in it alone are told apart by the board (`erc_bench.records.groups.titles`)."""
+    given = {"precision": precision}
+    config = {"encoder": "minilm", "decision": "calibrated"} | given
+    assert record(system="raw-encoder", config=config, settings=given).title == "raw-encoder"
+
+
+def test_a_title_keeps_a_setting_that_there_is_no_more() -> None:
+    gone = {"gone": 3}
+    config = {"encoder": "minilm", "decision": "calibrated"} | gone
+    assert record(system="raw-encoder", config=config, settings=gone).title == "raw-encoder (gone=3)"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -10,61 +8,14 @@ from erc_bench.contract.domain import Dataset
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.protocols.views import dialogue_confusions
-from erc_bench.scoring import bootstrap
-from erc_bench.scoring.bootstrap import Sampling, estimate, estimates, resample_weights
+from erc_bench.scoring.bootstrap import Sampling, estimate, estimates
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import scores
+from erc_bench.scoring.resampling import resample_weights
 
 
 def some_run(seed: int, dialogues: int = 40) -> NDArray[np.int64]:
     return np.random.default_rng(seed).poisson(0.2, (dialogues, 7, 8)) + np.eye(7, 8, dtype=np.int64)
-
-
-def test_every_resample_draws_as_many_dialogues_as_there_are() -> None:
-    weights = resample_weights(37, resamples=1200, seed=3)
-    assert weights.shape == (1200, 37)
-    drawn = np.array(list(weights))
-    assert (drawn.sum(axis=1) == 37).all()
-    # A dialogue is drawn once on average, with the variance of a binomial of 37 draws.
-    assert drawn.mean() == 1
-    assert drawn.var() == pytest.approx(36 / 37, abs=0.02)
-
-
-def test_weights_depend_on_the_seed_only() -> None:
-    first, again = (np.array(list(resample_weights(20, resamples=700))) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
-    assert (np.array(list(resample_weights(20, resamples=700, seed=1))) != first).any()
-
-
-def test_weights_do_not_depend_on_how_many_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = np.array(list(resample_weights(31, resamples=700)))
-    monkeypatch.setattr(bootstrap, "LARGEST_BLOCK", 31 * 7)
-    blocks = list(bootstrap._drawn_blocks(resample_weights(31, resamples=700)))
-    assert {len(block) for block in blocks} == {7}
-    np.testing.assert_array_equal(np.concatenate(blocks), whole)
-
-
-def test_a_large_test_split_needs_no_more_memory_than_a_block() -> None:
-    dialogues, block = 200_000, 8 * bootstrap.LARGEST_BLOCK
-    weights = resample_weights(dialogues, resamples=200)
-    assert dialogues * weights.resamples > 2 * block / 8
-    tracemalloc.start()
-    drawn = sum(int(rows.sum()) for rows in weights.blocks())
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert drawn == 200 * dialogues
-    assert peak < 4 * block
-
-
-def test_rows_estimated_together_are_those_estimated_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    weights = resample_weights(40, resamples=60)
-    rows = [[some_run(1), some_run(2)], [some_run(3)], [some_run(4), some_run(5), some_run(6)]]
-    monkeypatch.setattr(bootstrap, "RUNS_AT_ONCE", 3)
-    for runs, found in zip(rows, estimates(rows, LABELS, weights), strict=True):
-        alone = estimate(runs, LABELS, weights)
-        assert found.score == alone.score
-        for name in METRICS:
-            np.testing.assert_allclose(found.replicates[name], alone.replicates[name], rtol=1e-12, atol=1e-12)
 
 
 def test_runs_on_different_utterances_keep_their_own_gold_counts() -> None:
@@ -74,12 +25,6 @@ def test_runs_on_different_utterances_keep_their_own_gold_counts() -> None:
     together = estimates([[run] for run in runs], LABELS, weights)
     for run, found in zip(runs, together, strict=True):
         np.testing.assert_allclose(found.replicates["mcc"], estimate([run], LABELS, weights).replicates["mcc"])
-
-
-@pytest.mark.parametrize(("dialogues", "resamples"), [(0, 10), (10, 0)])
-def test_nothing_to_draw_is_refused(dialogues: int, resamples: int) -> None:
-    with pytest.raises(ValueError, match="must be at least 1"):
-        resample_weights(dialogues, resamples=resamples)
 
 
 def test_replicates_are_the_scores_of_the_resampled_dialogues() -> None:

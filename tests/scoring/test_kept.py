@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from erc_bench.contract.domain import LabelSet
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.scoring import kept
-from erc_bench.scoring.bootstrap import Estimate, Weights, estimates, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, estimates, without_replicates
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.kept import kept_estimates
+from erc_bench.scoring.metrics import row_margins
+from erc_bench.scoring.resampling import Resampling, Weights, resample_weights
 
 WEIGHTS = resample_weights(30, resamples=40)
 
@@ -22,6 +25,7 @@ def some_run(seed: int) -> NDArray[np.int64]:
 
 
 ROWS = [[some_run(1), some_run(2)], [some_run(3)]]
+COLUMNS = [row_margins(runs) for runs in ROWS]
 
 
 def assert_same(found: Estimate, expected: Estimate) -> None:
@@ -37,15 +41,22 @@ def assert_same(found: Estimate, expected: Estimate) -> None:
 
 
 class Computed:
-    """Counts the rows that were computed."""
+    """Counts the rows that were computed, and the metrics of rows that were drawn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.rows = 0
-        monkeypatch.setattr(kept, "estimates", self)
+        self.rows = self.drawn = 0
+        monkeypatch.setattr(kept, "without_replicates", self.without_replicates)
+        draw = Resampling.draw
 
-    def __call__(self, rows: list[list[NDArray[np.int64]]], labels: LabelSet, weights: Weights) -> list[Estimate]:
-        self.rows += len(rows)
-        return estimates(rows, labels, weights)
+        def counted(of: Resampling, metric: str, places: Sequence[int]) -> list[NDArray[np.float64]]:
+            self.drawn += len(places)
+            return draw(of, metric, places)
+
+        monkeypatch.setattr(Resampling, "draw", counted)
+
+    def without_replicates(self, columns: NDArray[np.int64], labels: LabelSet) -> Estimate:
+        self.rows += 1
+        return without_replicates(columns, labels)
 
 
 @pytest.fixture
@@ -53,54 +64,78 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Computed:
     return Computed(monkeypatch)
 
 
+def entries_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
 def test_kept_estimates_are_those_that_were_computed(tmp_path: Path, computed: Computed) -> None:
     expected = estimates(ROWS, LABELS, WEIGHTS)
+    for row in expected:
+        assert all(len(row.replicates[name]) == 40 for name in METRICS)
+    before = computed.drawn
     for _ in range(2):
-        for found, wanted in zip(kept_estimates(ROWS, LABELS, WEIGHTS, tmp_path), expected, strict=True):
+        for found, wanted in zip(kept_estimates(COLUMNS, LABELS, WEIGHTS, tmp_path), expected, strict=True):
             assert_same(found, wanted)
-    assert computed.rows == 2
+    assert computed.rows == len(ROWS)
+    assert computed.drawn - before == len(ROWS) * len(METRICS)
+
+
+def test_only_what_is_asked_for_is_drawn(tmp_path: Path, computed: Computed) -> None:
+    found = kept_estimates(COLUMNS, LABELS, WEIGHTS, tmp_path)
+    assert (computed.rows, computed.drawn) == (2, 0)
+    assert len(found[1].replicates["mcc"]) == len(found[0].replicates["mcc"]) == 40
+    assert computed.drawn == 2
+    assert len(found[0].replicates) == len(METRICS)
+    assert set(found[0].replicates) == set(METRICS)
 
 
 def test_only_what_changed_is_computed_again(tmp_path: Path, computed: Computed) -> None:
-    kept_estimates(ROWS, LABELS, WEIGHTS, tmp_path)
+    assert kept_estimates(COLUMNS, LABELS, WEIGHTS, tmp_path)[0].replicates["mcc"].any()
     changed = [[some_run(1), some_run(4)], ROWS[1], [some_run(3), some_run(3)]]
-    found = kept_estimates(changed, LABELS, WEIGHTS, tmp_path)
+    found = kept_estimates([row_margins(runs) for runs in changed], LABELS, WEIGHTS, tmp_path)
     assert computed.rows == 2 + 2
+    assert found[1].replicates["mcc"].any()
+    assert computed.drawn == 2 + 2
     for one, wanted in zip(found, estimates(changed, LABELS, WEIGHTS), strict=True):
-        assert one.score == wanted.score
+        assert_same(one, wanted)
 
 
 def test_other_resamples_labels_code_or_metrics_are_other_estimates(
     tmp_path: Path, computed: Computed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def count(labels: LabelSet = LABELS, weights: Weights = WEIGHTS) -> int:
-        before = computed.rows
-        kept_estimates(ROWS, labels, weights, tmp_path)
-        return computed.rows - before
+    def count(labels: LabelSet = LABELS, weights: Weights = WEIGHTS) -> tuple[int, int]:
+        before = computed.rows, computed.drawn
+        assert kept_estimates(COLUMNS, labels, weights, tmp_path)[0].replicates["micro_f1"].any()
+        return computed.rows - before[0], computed.drawn - before[1]
 
-    assert count() == 2
-    assert count() == 0
-    assert count(weights=resample_weights(30, resamples=41)) == 2
-    assert count(weights=resample_weights(30, resamples=40, seed=1)) == 2
-    assert count(labels=replace(LABELS, neutral="anger")) == 2
+    assert count() == (2, 2)
+    assert count() == (0, 0)
+    assert count(weights=resample_weights(30, resamples=41)) == (2, 2)
+    assert count(weights=resample_weights(30, resamples=40, seed=1)) == (2, 2)
+    assert count(labels=replace(LABELS, neutral="anger")) == (2, 2)
     with monkeypatch.context() as context:
         context.setattr(kept, "_code", lambda: "other code")
-        assert count() == 2
+        assert count() == (2, 2)
     # What another package computes follows from code that is not seen here: it is never kept.
     theirs = replace(METRICS["accuracy"], name="theirs", of=lambda counts: counts.total)
     monkeypatch.setitem(METRICS, "theirs", theirs)
-    assert (count(), count()) == (2, 2)
-    assert (
-        kept_estimates(ROWS, LABELS, WEIGHTS, tmp_path)[0].score["theirs"]
-        == ROWS[0][0].sum() / 2 + ROWS[0][1].sum() / 2
-    )
+    assert count() == (0, 2)
+    found = kept_estimates(COLUMNS, LABELS, WEIGHTS, tmp_path)[0]
+    assert found.score["theirs"] == ROWS[0][0].sum() / 2 + ROWS[0][1].sum() / 2
+    assert len(entries_of(tmp_path)) == 5 * 4
 
 
 def test_a_damaged_entry_is_computed_again(tmp_path: Path, computed: Computed) -> None:
-    expected = kept_estimates(ROWS, LABELS, WEIGHTS, tmp_path)
-    entries = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(entries) == 2
-    entries[0].write_bytes(entries[0].read_bytes()[:-9])
-    for found, wanted in zip(kept_estimates(ROWS, LABELS, WEIGHTS, tmp_path), expected, strict=True):
+    expected = kept_estimates(COLUMNS, LABELS, WEIGHTS, tmp_path)
+    estimated = entries_of(tmp_path)
+    assert len(estimated) == 2
+    for row in expected:
+        assert all(len(row.replicates[name]) for name in METRICS)
+    drawn = [path for path in entries_of(tmp_path) if path not in estimated]
+    assert len(drawn) == 2 * len(METRICS)
+    for path in (estimated[0], drawn[0]):
+        path.write_bytes(path.read_bytes()[:-9])
+    before = computed.drawn
+    for found, wanted in zip(kept_estimates(COLUMNS, LABELS, WEIGHTS, tmp_path), expected, strict=True):
         assert_same(found, wanted)
-    assert computed.rows == 3
+    assert (computed.rows, computed.drawn - before) == (3, 1)

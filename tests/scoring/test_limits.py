@@ -13,7 +13,7 @@ from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.records.groups import group_runs
 from erc_bench.records.record import find_runs
-from erc_bench.scoring.bootstrap import estimate, resample_weights
+from erc_bench.scoring.bootstrap import estimate
 from erc_bench.scoring.catalogue import METRICS, TIE_RATE
 from erc_bench.scoring.limits import (
     Interval,
@@ -26,6 +26,7 @@ from erc_bench.scoring.limits import (
 )
 from erc_bench.scoring.metric import Margins
 from erc_bench.scoring.metrics import margins
+from erc_bench.scoring.resampling import resample_weights
 
 LABELS = LabelSet(("none", "joy", "fear"), neutral="none")
 COMMITTED = Path(__file__).resolve().parents[2] / "leaderboard"

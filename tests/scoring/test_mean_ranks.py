@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from erc_bench.contract.domain import LabelSet
-from erc_bench.scoring.bootstrap import Estimate, estimates, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, estimates
 from erc_bench.scoring.catalogue import MICRO_F1, UNUSABLE_RATE
 from erc_bench.scoring.mean_ranks import CorpusScores, _replicates, mean_ranks, ranks_of
+from erc_bench.scoring.resampling import resample_weights
 
 LABELS = LabelSet(("calm", "joy", "rage"), "calm")
 RESAMPLES = 400

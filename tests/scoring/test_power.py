@@ -7,12 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import LabelSet
-from erc_bench.scoring.bootstrap import estimate, resample_weights
+from erc_bench.scoring.bootstrap import estimate
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.limits import measured
 from erc_bench.scoring.metric import Margins
 from erc_bench.scoring.metrics import margins
 from erc_bench.scoring.power import Variances, variances
+from erc_bench.scoring.resampling import resample_weights
 from erc_bench.scoring.significance import ALPHA, POWER, compare
 
 LABELS = LabelSet(("none", "joy"), neutral="none")

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.scoring.bootstrap import Estimate, estimate, estimates, resample_weights
+from erc_bench.scoring.bootstrap import Estimate, estimate, estimates
 from erc_bench.scoring.catalogue import METRICS, MICRO_F1
+from erc_bench.scoring.resampling import resample_weights
 from erc_bench.scoring.significance import Standing, compare, holm, ranks, standings
 
 DIALOGUES = 200

@@ -17,9 +17,10 @@ import pytest
 from numpy.typing import NDArray
 
 from erc_bench.data.dailydialog import LABELS
-from erc_bench.scoring.bootstrap import estimate, resample_weights
+from erc_bench.scoring.bootstrap import estimate
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import scores
+from erc_bench.scoring.resampling import resample_weights
 from erc_bench.scoring.significance import ALPHA, compare, ranks
 
 K = len(LABELS)
