@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PYTEST_FLAGS ?= -n auto --dist loadscope
 
-.PHONY: run test bench lint setup clean chaos fuzz test-matrix
+.PHONY: run test bench lint setup setup-order clean chaos fuzz test-matrix test-anywhere
 
 run: $(READY)
 	$(BIN)/erc-bench run --system sentemocontext --dataset sample
@@ -33,6 +33,13 @@ fuzz: $(READY)
 # The lowest and the newest versions that pyproject.toml allows, on every Python from 3.11 to 3.13 that is found.
 test-matrix: $(READY)
 	$(BIN)/python tests/matrix.py
+
+# The tests in random order, without rights, on one core, in a strange folder, from an empty home: tests/anywhere.py.
+test-anywhere:
+	$(PYTHON) tests/anywhere.py --python $(PYTHON)
+
+setup-order: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[order]' --no-build-isolation
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/run_all.py
