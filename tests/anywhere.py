@@ -64,7 +64,7 @@ def main() -> int:
                 extra_groups=None if user is None else [],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509
+                preexec_fn=lambda: os.sched_setaffinity(0, cores),
                 check=False,
             )
             if done.returncode:
