@@ -34,8 +34,11 @@ class Reliability:
 
 
 def reliability(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> Reliability:
-    """Bins of answers (N,) with confidences in 0..1; an unusable answer (nan) is one of confidence 0, and wrong."""
-    sure = np.nan_to_num(confidence.astype(np.float64), nan=0.0).clip(0, 1)
+    """Bins of answers (N,) with confidences in 0..1; an unusable answer (nan) is one of confidence 0, and wrong.
+
+    Rounded probabilities may exceed 1 a little: they count as 1.
+    """
+    sure = np.nan_to_num(confidence.astype(np.float64), nan=0.0).clip(max=1)
     places = np.minimum((sure * BINS).astype(np.intp), BINS - 1)
     counts = np.bincount(places, minlength=BINS).astype(np.float64)
     members = counts.clip(min=1)
@@ -62,11 +65,10 @@ def risks(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> NDArray[
     Answers of one confidence come in no order: among a part of them as many are wrong as on average. An unusable answer
     (nan) comes last.
     """
-    sure = np.where(np.isnan(confidence), -np.inf, confidence)
-    _, group = np.unique(-sure, return_inverse=True)
+    _, group = np.unique(-confidence, return_inverse=True)  # all nan are one group, the last
     wrong = np.bincount(group, weights=~right) / np.bincount(group)
     by_confidence = wrong[np.sort(group)]
-    return np.asarray(np.cumsum(by_confidence) / np.arange(1, len(sure) + 1), np.float64)
+    return np.asarray(np.cumsum(by_confidence) / np.arange(1, len(confidence) + 1), np.float64)
 
 
 def area(risk: NDArray[np.float64]) -> float:
@@ -77,4 +79,4 @@ def area(risk: NDArray[np.float64]) -> float:
 def curve(risk: NDArray[np.float64]) -> NDArray[np.float64]:
     """The risk at coverages of 1%, 2%, … 100%, float64 (COVERAGES,)."""
     places = np.ceil(np.arange(1, COVERAGES + 1) / COVERAGES * len(risk)).astype(np.intp) - 1
-    return np.asarray(risk[places.clip(min=0)], np.float64)
+    return risk[places]

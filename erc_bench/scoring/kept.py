@@ -102,8 +102,12 @@ def _sha256(content: bytes) -> str:
 @cache
 def _code() -> str:
     """SHA-256 of everything that decides how an estimate is computed."""
+    return _digest(Path(__file__).parent)
+
+
+def _digest(folder: Path) -> str:
     digest = hashlib.sha256(np.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(folder.glob("*.py")):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -56,10 +56,9 @@ def degrees_of_freedom(moved: NDArray[np.float64], seed_terms: Sequence[tuple[fl
     terms = list(seed_terms)
     if squares > 0:
         kurtosis = len(moved) * float((moved**4).sum()) / squares**2
-        if kurtosis > 1:
-            terms.append((squares, 2 * len(moved) / (kurtosis - 1)))
+        terms.append((squares, 2 * len(moved) / (kurtosis - 1) if kurtosis > 1 else np.inf))
     spread = sum(variance**2 / freedom for variance, freedom in terms)
-    return sum(variance for variance, _ in terms) ** 2 / spread if spread > 0 else float("inf")
+    return sum(variance for variance, _ in terms) ** 2 / spread if spread > 0 else np.inf
 
 
 @dataclass(frozen=True, eq=False)

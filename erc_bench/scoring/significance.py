@@ -91,7 +91,7 @@ def _p_value(difference: float, error: float, freedom: float, *, dialogues: int)
 def holm(p_values: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Holm's adjusted p-values (Holm 1979), in the order given: reject where one is at most the level."""
     values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     stepped = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(stepped, 1.0)
@@ -135,9 +135,13 @@ def standings(
     above = dict(zip(chosen, map(bool, rejected[len(pairs) :]), strict=False))
     found = []
     for place, floor in enumerate(floors):
-        low, high = (0, 0) if floor else (1 + better[place], len(chosen) - worse[place])
-        found.append(Standing("" if floor else str(low) if low == high else f"{low}-{high}", above.get(place)))
+        rank = "" if floor else _span(1 + better[place], len(chosen) - worse[place])
+        found.append(Standing(rank, above.get(place)))
     return found
+
+
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def ranks(rows: Sequence[Estimate], metric: Metric = MICRO_F1, *, alpha: float = ALPHA) -> list[str]:

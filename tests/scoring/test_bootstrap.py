@@ -8,8 +8,9 @@ from erc_bench.contract.domain import Dataset
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.protocols.utterance import UTTERANCE
 from erc_bench.protocols.views import dialogue_confusions
-from erc_bench.scoring.bootstrap import Sampling, estimate, estimates
+from erc_bench.scoring.bootstrap import Sampling, _seed_moves, estimate, estimates
 from erc_bench.scoring.catalogue import METRICS
+from erc_bench.scoring.limits import Measured
 from erc_bench.scoring.metrics import scores
 from erc_bench.scoring.resampling import resample_weights
 
@@ -123,6 +124,22 @@ def test_the_interval_of_a_mean_agrees_with_students() -> None:
     assert sampling.degrees_of_freedom == pytest.approx(29, rel=0.5)
     textbook = (numbers.mean() - 2.045 * error, numbers.mean() + 2.045 * error)
     assert sampling.symmetric_interval() == pytest.approx(textbook, abs=0.05)
+
+
+def test_seeds_move_the_mean_by_their_own_deviations_shrunk() -> None:
+    by_seed = np.array([1.0, 3.0, 5.0])
+
+    def moves(leave_one_out: list[list[float]]) -> NDArray[np.float64]:
+        return _seed_moves(
+            Measured(METRICS["accuracy"], by_seed, np.array(leave_one_out), np.ones(1), np.ones((2, 1)), np.ones(1))
+        )
+
+    # Nothing that dialogues explain: deviations of 2 either way.
+    assert moves([[1, 3, 5], [1, 3, 5]]) == pytest.approx([-2, 0, 2])
+    # Dialogues explain half of the variance of 4.
+    assert moves([[0, 1, 0], [1, 0, 1]]) == pytest.approx(np.sqrt((4 - 2 / 3) / 4) * np.array([-2, 0, 2]))
+    # Dialogues explain all of it, and more.
+    assert moves([[9, 0, -9], [-9, 0, 9]]).tolist() == [0, 0, 0]
 
 
 @pytest.mark.data

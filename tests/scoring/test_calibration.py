@@ -38,6 +38,8 @@ def test_an_unusable_answer_has_no_confidence_and_comes_last() -> None:
     found = reliability(sure, right)
     assert (found.counts[0], found.confidence[0], found.right[0]) == (1, 0, 0)
     assert risks(sure, right).tolist() == [0, 0, pytest.approx(1 / 3)]
+    two = np.array([np.nan, 0.9, np.nan, 0.0], np.float32)
+    assert risks(two, np.array([False, True, False, True])) == pytest.approx([0, 0, 1 / 3, 2 / 4])
 
 
 def test_the_surest_have_the_risk_of_their_own_answers() -> None:
@@ -75,3 +77,24 @@ def test_seeds_are_pooled_by_their_answers() -> None:
     found = pooled([reliability(*one), reliability(*other)])
     assert found.counts.tolist() == both.counts.tolist()
     assert found.error == pytest.approx(both.error)
+
+
+def test_no_answers_have_no_error() -> None:
+    assert reliability(np.array([], np.float32), np.array([], np.bool_)).error == 0
+
+
+def test_certain_answers_are_in_the_last_bin() -> None:
+    found = reliability(np.array([1.0, 1.01, 0.0], np.float32), np.array([True, False, False]))
+    assert found.counts.tolist() == [1, *[0] * (BINS - 2), 2]
+    assert (found.confidence[-1], found.right[-1]) == (1, 0.5)
+
+
+def test_a_bin_of_few_answers_is_pooled_as_they_are() -> None:
+    one = reliability(np.array([0.95], np.float32), np.array([True]))
+    other = reliability(np.array([0.5, 0.5], np.float32), np.array([True, False]))
+    found = pooled([one, other])
+    middle = int(0.5 * BINS)
+    assert (found.counts[-1], found.confidence[-1], found.right[-1]) == (1, pytest.approx(0.95), 1)
+    assert (found.counts[middle], found.confidence[middle], found.right[middle]) == (2, 0.5, 0.5)
+    assert found.counts.sum() == 3
+    assert found.confidence.sum() == pytest.approx(0.95 + 0.5), "an empty bin has 0 of all"

@@ -9,6 +9,7 @@ from erc_bench.errors import DataError, UnknownNameError
 from erc_bench.scoring import catalogue
 from erc_bench.scoring.catalogue import (
     CORRECTED,
+    GROUP,
     HALF_TIES,
     METRICS,
     MICRO_F1,
@@ -69,6 +70,11 @@ def test_scores_in_words_leave_out_what_an_old_record_does_not_hold() -> None:
     assert in_words("dailydialog", {"micro_f1": 57.7149, "mcc": -0.1, "else": 1.0}) == "micro F1 57.71, MCC −0.100"
 
 
+def test_scores_in_words_begin_with_what_ranks_the_dataset() -> None:
+    given = {"micro_f1": 57.7, "mcc": 0.5, "weighted_f1_all": 61.0}
+    assert in_words("meld", given) == "weighted F1, all labels 61.00, micro F1 57.70, MCC 0.500"
+
+
 class Point:
     """An entry point that gives what it is told to, or raises it."""
 
@@ -92,7 +98,7 @@ OWN = Metric("their_score", "their score", "all labels", lambda counts: counts.t
         (
             ImportError("no such thing"),
             "their_score",
-            r"cannot be imported from theirs:METRIC .*ImportError: no such thing",
+            r"cannot be imported from theirs:METRIC .*ImportError: no such thing\. Reinstall that package or report it to its",
         ),
         ("a text", "their_score", "must be a Metric"),
         (OWN, "another_name", "must be a Metric"),
@@ -103,7 +109,7 @@ OWN = Metric("their_score", "their score", "all labels", lambda counts: counts.t
 def test_what_a_package_registers_must_be_a_metric_of_its_own(
     monkeypatch: pytest.MonkeyPatch, found: object, name: str, problem: str
 ) -> None:
-    monkeypatch.setattr(catalogue, "registered", lambda group: {name: Point(found)})
+    monkeypatch.setattr(catalogue, "registered", lambda group: {name: Point(found)} if group == GROUP else {})
     with pytest.raises(DataError, match=problem):
         list(catalogue._of_packages())
     monkeypatch.setattr(catalogue, "registered", lambda group: {"their_score": Point(OWN)})

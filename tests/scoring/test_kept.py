@@ -125,6 +125,18 @@ def test_other_resamples_labels_code_or_metrics_are_other_estimates(
     assert len(entries_of(tmp_path)) == 5 * 4
 
 
+def test_code_of_this_folder_and_numpy_make_other_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    for name, content in (("kept.py", "1"), ("kept.py", "2"), ("more.py", "1")):
+        (tmp_path / name).write_text(content)
+        seen.append(kept._digest(tmp_path))
+    assert len(set(seen)) == 3
+    (tmp_path / "notes.txt").write_text("no code")
+    assert kept._digest(tmp_path) == seen[-1]
+    monkeypatch.setattr(np, "__version__", "another")
+    assert kept._digest(tmp_path) not in seen
+
+
 def test_a_damaged_entry_is_computed_again(tmp_path: Path, computed: Computed) -> None:
     expected = kept_estimates(COLUMNS, LABELS, WEIGHTS, tmp_path)
     estimated = entries_of(tmp_path)

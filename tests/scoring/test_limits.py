@@ -82,9 +82,9 @@ def test_a_part_that_was_never_right_may_still_be() -> None:
     assert low == pytest.approx(never.interval().low)
 
 
-def test_the_parts_of_a_mean_are_added_with_their_correlation() -> None:
-    generator = np.random.default_rng(3)
-    found = row(some_runs(1, generator), "macro_f1")
+@pytest.mark.parametrize("times", [1, 100])
+def test_the_parts_of_a_mean_are_added_with_their_correlation(times: int) -> None:
+    found = row(np.tile(some_runs(1, np.random.default_rng(3)), (1, times, 1, 1)), "macro_f1")
     alone = [
         replace(found, parts=found.parts[[j]], parts_without=found.parts_without[:, [j]], sizes=found.sizes[[j]])
         for j in (0, 1)
@@ -167,6 +167,91 @@ def test_seeds_add_their_variance_and_its_freedom() -> None:
     assert seed_terms(0.0, 1.0, 5) == seed_terms(0.2, None, 1) == ()
     assert seed_terms(0.2, 1.0, 5) == ((0.2, 4.0),)
     assert degrees_of_freedom(np.zeros(10), seed_terms(0.2, 1.0, 5)) == pytest.approx(4)
+
+
+def test_degrees_of_freedom_by_hand() -> None:
+    moved = np.array([1.0, -1.0, 2.0, -2.0])
+    # The squares sum up to 10 and their squares to 34: a kurtosis of 4 * 34 / 100.
+    own = 2 * 4 / 0.36
+    assert degrees_of_freedom(moved) == pytest.approx(own)
+    assert degrees_of_freedom(moved, [(5.0, 3.0)]) == pytest.approx(15**2 / (10**2 / own + 5**2 / 3))
+    assert degrees_of_freedom(np.zeros(4)) == math.inf
+
+
+def test_a_variance_that_all_dialogues_share_alike_is_known_for_sure() -> None:
+    moved = np.array([1.0, -1.0])
+    assert degrees_of_freedom(moved) == math.inf
+    assert degrees_of_freedom(moved, [(5.0, 3.0)]) == pytest.approx((2 + 5) ** 2 / (5**2 / 3))
+
+
+def of_two_seeds(by_seed: tuple[float, float]) -> Measured:
+    """Two dialogues, each of which moves one seed up and the other down by 1."""
+    without = np.array([[1.0, 3.0], [3.0, 1.0]])
+    values = np.array(by_seed)
+    return Measured(
+        METRICS["accuracy"], values, without, np.array([values.mean()]), without.mean(axis=1)[:, None], np.ones(1)
+    )
+
+
+def test_what_seeds_add_by_hand() -> None:
+    found = of_two_seeds((10.0, 16.0))
+    assert found.value == 13
+    assert found.deviation == pytest.approx(math.sqrt(18))
+    assert found.influences.tolist() == [0, 0]
+    assert found.within_seeds == pytest.approx(4)
+    assert found.between_seeds == pytest.approx(18 - 4)
+    ((variance, freedom),) = found.seed_terms
+    assert (variance, freedom) == pytest.approx((7, (7 * 2 / 18) ** 2))
+    assert of_two_seeds((10.0, 12.0)).between_seeds == 0, "dialogues explain more than the 2 that were seen"
+
+
+def test_the_interval_adds_what_seeds_vary_to_what_dialogues_do() -> None:
+    found = of_two_seeds((10.0, 16.0))
+    reach = student_quantile(0.6, (14 / 18) ** 2)
+    below, above = found._wilson(13, 1, 0, reach)
+    seeds = reach**2 * 14 / 2
+    assert found.interval(0.2) == pytest.approx((13 - math.sqrt(below**2 + seeds), 13 + math.sqrt(above**2 + seeds)))
+
+
+def test_with_next_to_no_degrees_of_freedom_everything_is_possible() -> None:
+    assert of_two_seeds((10.0, 10 + math.sqrt(8) * (1 + 1e-6))).interval() == (0, 100)
+
+
+def test_wilsons_limits_are_the_same_in_every_unit() -> None:
+    percent, correlation = (row(some_runs(1, np.random.default_rng(1)), name) for name in ("accuracy", "mcc"))
+    for value, variance in ((-0.8, 0.01), (0.0, 0.04), (0.3, 0.0), (1.0, 0.0), (-1.0, 0.5)):
+        expected = np.array(percent._wilson(50 * (value + 1), 20, 2500 * variance, 1.96)) / 50
+        assert correlation._wilson(value, 20, variance, 1.96) == pytest.approx(expected)
+
+
+def test_what_was_always_right_may_still_be_wrong() -> None:
+    found = of_two_seeds((10.0, 16.0))
+    # Ten of ten: Wilson's lower limit is n / (n + z²).
+    assert found._wilson(100, 10, 0, 1.96) == pytest.approx((100 * 1.96**2 / (10 + 1.96**2), 0))
+    assert found._wilson(0, 10, 0, 1.96) == pytest.approx((0, 100 * 1.96**2 / (10 + 1.96**2)))
+    assert found._wilson(50, 10, 0, 1.96) == found._wilson(50, 99, 250, 1.96), "ten answers, or the variance of ten"
+    assert found._wilson(100, 10, 1, 1.96) == found._wilson(100, 10, 0, 1.96), (
+        "no number of answers gives a certain share it"
+    )
+    assert found._wilson(100, 0, 0, 1.96) == (0, 0)
+
+
+def test_parts_are_means_over_seeds_and_what_is_no_mean_is_its_own_part() -> None:
+    runs = some_runs(3, np.random.default_rng(9))
+    accuracy, macro = row(runs, "accuracy"), row(runs, "macro_f1")
+    assert accuracy.parts == pytest.approx([accuracy.value])
+    assert accuracy.sizes.tolist() == [0]
+    assert accuracy.parts_without[:, 0] == pytest.approx(accuracy.leave_one_out.mean(axis=1))
+    each = [row(run[None], "macro_f1") for run in runs]
+    assert macro.parts == pytest.approx(np.mean([one.parts for one in each], axis=0))
+    assert macro.sizes == pytest.approx(np.mean([one.sizes for one in each], axis=0))
+    assert macro.parts_without == pytest.approx(np.mean([one.parts_without for one in each], axis=0))
+    assert macro.value == pytest.approx(macro.parts.mean())
+
+
+def test_one_seed_has_no_spread() -> None:
+    found = row(some_runs(1, np.random.default_rng(2)), "mcc")
+    assert (found.deviation, found.within_seeds, found.between_seeds, found.seed_terms) == (None, 0, 0, ())
 
 
 def test_student_quantiles() -> None:

@@ -9,6 +9,7 @@ from erc_bench.contract.domain import LabelSet
 from erc_bench.scoring.bootstrap import Estimate, estimates
 from erc_bench.scoring.catalogue import MICRO_F1, UNUSABLE_RATE
 from erc_bench.scoring.mean_ranks import CorpusScores, _replicates, mean_ranks, ranks_of
+from erc_bench.scoring.metric import Metric
 from erc_bench.scoring.resampling import resample_weights
 
 LABELS = LabelSet(("calm", "joy", "rage"), "calm")
@@ -77,9 +78,55 @@ def test_what_is_shown_on_one_corpus_only_narrows_the_interval_there() -> None:
     assert tuple(worse.interval) == (1.5, 2)
 
 
+def made_up(score: float, replicates: list[float], metric: Metric = MICRO_F1) -> Estimate:
+    return Estimate(
+        score={metric.name: score},
+        intervals={},
+        deviation=None,
+        seed_variance={},
+        seed_moves={},
+        replicates={metric.name: np.array(replicates)},
+        leave_one_out={},
+        seeds=1,
+        dialogues=2,
+    )
+
+
+def ranks(*corpora: CorpusScores, level: float = 0.95) -> list[tuple[float, float, float]]:
+    return [(each.value, *each.interval) for each in mean_ranks(corpora, level)]
+
+
 def test_where_less_is_better_the_smallest_is_first() -> None:
-    found = mean_ranks([CorpusScores("a", UNUSABLE_RATE, estimated([0.5, 0.5]))])
-    assert [each.value for each in found] == [1.5, 1.5]
+    rows = [made_up(score, [score, score], UNUSABLE_RATE) for score in (0.3, 0.1, 0.2)]
+    assert ranks(CorpusScores("a", UNUSABLE_RATE, rows)) == [(3, 3, 3), (1, 1, 1), (2, 2, 2)]
+
+
+def test_a_difference_is_shown_where_it_exceeds_what_differences_vary() -> None:
+    def against(second: float) -> list[tuple[float, float, float]]:
+        # The first varies by 1 either way, the second never: the standard error is 1, and no difference moves by more.
+        rows = [made_up(60, [59, 61, 59, 61]), made_up(second, [second] * 4)]
+        return ranks(CorpusScores("a", MICRO_F1, rows))
+
+    assert against(58.9) == [(1, 1, 1), (2, 2, 2)]
+    assert against(59.0) == [(1, 1, 2), (2, 1, 2)], "as much is no more"
+    assert against(59.1) == [(1, 1, 2), (2, 1, 2)]
+    assert against(60.9) == [(2, 1, 2), (1, 1, 2)]
+    assert against(61.1) == [(2, 2, 2), (1, 1, 1)]
+
+
+def test_what_is_shown_counts_the_most_that_any_difference_moves() -> None:
+    # The third moves by three standard errors in one resample of ten, so that the second, of two, is shown at 80% only.
+    steady, wild = [49.0, 51.0] * 5, [30.0] + [30.0] * 8 + [60.0]
+    rows = [made_up(52, [52.0] * 10), made_up(50, steady), made_up(30, wild)]
+    corpus = CorpusScores("a", MICRO_F1, rows)
+    assert ranks(corpus, level=0.8)[0] == (1, 1, 1)
+    assert ranks(corpus, level=0.95)[0][2] > 1
+
+
+def test_rows_that_no_resample_moves_apart_differ_for_sure_or_not_at_all() -> None:
+    shared = [1.0, -1.0, 0.5]
+    rows = [made_up(score, [score + each for each in shared]) for score in (50, 50 + 1e-12, 50 + 1e-6)]
+    assert ranks(CorpusScores("a", MICRO_F1, rows)) == [(2.5, 2, 3), (2.5, 2, 3), (1, 1, 1)]
 
 
 def test_corpora_are_drawn_independently_though_all_from_one_seed() -> None:
@@ -90,6 +137,7 @@ def test_corpora_are_drawn_independently_though_all_from_one_seed() -> None:
         assert abs(np.corrcoef(shuffled[0], given[0])[0, 1]) < 0.2
         assert sorted(map(tuple, shuffled.T)) == sorted(map(tuple, given.T)), "systems stay paired"
     assert abs(np.corrcoef(one[0], other[0])[0, 1]) < 0.2
+    np.testing.assert_array_equal(_replicates(CorpusScores("one", MICRO_F1, rows)), one)
 
 
 def test_intervals_hold_the_true_mean_rank_where_systems_are_close() -> None:

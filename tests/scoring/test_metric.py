@@ -22,7 +22,9 @@ def test_scores_have_the_decimals_of_their_unit() -> None:
 def test_files_hold_more_decimals_and_one_zero() -> None:
     assert MICRO_F1.rounded(57.123456) == 57.1235
     assert METRICS["mcc"].rounded(0.123456789) == 0.123457
-    assert math.copysign(1, METRICS["mcc"].rounded(-1e-9) or 0.0) == 1
+    none = METRICS["mcc"].rounded(-1e-9)
+    assert none is not None
+    assert math.copysign(1, none) == 1
     assert MICRO_F1.rounded(None) is None
 
 
@@ -45,5 +47,23 @@ def test_margins_leave_the_neutral_label_out_of_the_emotions_only() -> None:
     assert counts.f1 == pytest.approx([100 * 6 / 9, 100 * 4 / 5, 100])
 
 
+def test_emotions_that_stand_together_are_a_slice() -> None:
+    assert Margins.positions(LabelSet(("none", "joy", "rage"), "none")) == slice(1, 3)
+    assert Margins.positions(LabelSet(("joy", "rage", "none"), "none")) == slice(0, 2)
+    assert Margins.positions(LabelSet(("joy", "rage"), None)) == slice(0, 2)
+    assert Margins.positions(LabelSet(("joy", "none", "rage"), "none")) == [0, 2]
+    assert Margins.positions(LabelSet(("none",), "none")) == []
+
+
+def test_an_f1_is_a_share_of_the_mean_of_gold_and_predicted_counts() -> None:
+    counts = Margins.of(np.array([[3, 0, 1, 4, 3, 1, 5, 0, 1, 2], [0] * 10]), LABELS)
+    assert counts.f1_sizes.tolist() == [[4.5, 0, 1], [0, 0, 0]], "what is never predicted has an F1 of 0"
+    assert counts.f1.tolist() == [[pytest.approx(100 * 3 / 4.5), 0, 100], [0, 0, 0]]
+    assert [counts.total.tolist(), counts.correct.tolist()] == [[8, 0], [4, 0]]
+    assert counts.agreement_by_chance.tolist() == [4 * 5 + 1 * 1, 0]
+    assert counts.hits.dtype == np.float64
+
+
 def test_a_ratio_without_a_denominator_is_zero() -> None:
     assert ratio(np.array([1.0, 2.0]), np.array([0.0, 4.0])).tolist() == [0, 0.5]
+    assert ratio(np.array([[1.0], [2.0]]), np.array([0.0, 4.0])).tolist() == [[0, 0.25], [0, 0.5]]

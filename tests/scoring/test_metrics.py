@@ -19,9 +19,11 @@ from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import (
     confusion_counts,
     mean_per_label,
+    mean_shares,
     per_label,
     scores,
     unusable_as_neutral,
+    weighted_over_emotions,
     without_support,
 )
 
@@ -60,6 +62,7 @@ def reference(gold: list[str], predicted: list[str | None], labels: LabelSet) ->
 @example([("none", "joy")] * 2 + [("none", "anger")])
 @example([("fear", "none"), ("fear", None), ("joy", "fear")])
 @example([("joy", "none")] + [("none", "joy")] * 3)  # rounding would give an MCC below -1
+@example([("joy", "joy")] * 1 + [("none", "none")] * 3)  # and above 1
 def test_scores_equal_scikit_learn(pairs: Pairs) -> None:
     gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     found = scores(confusion_counts(gold, predicted, SMALL), SMALL)
@@ -104,6 +107,37 @@ def test_per_label_scores_equal_scikit_learn(pairs: Pairs) -> None:
     np.testing.assert_array_equal(found["support"], support)
 
 
+@given(st.lists(st.tuples(st.sampled_from(SMALL.names), st.sampled_from([*SMALL.names, None])), min_size=1))
+@settings(max_examples=50, deadline=None)
+@example([("none", "joy")])
+def test_weighted_scores_over_the_emotions_equal_scikit_learn(pairs: Pairs) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    gold, predicted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    found = weighted_over_emotions(confusion_counts(gold, predicted, SMALL), SMALL)
+    answers = [label or UNUSABLE for label in predicted]
+    precision, recall, _, _ = precision_recall_fscore_support(
+        gold, answers, labels=list(SMALL.emotions), average="weighted", zero_division=0
+    )
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(
+        {"precision": 100 * precision, "recall": 100 * recall}
+    )
+
+
+def test_weighted_scores_of_many_matrices_are_those_of_each() -> None:
+    matrices = np.random.default_rng(4).integers(0, 9, (3, 4, 5))
+    together = weighted_over_emotions(matrices, SMALL)
+    for number, matrix in enumerate(matrices):
+        alone = weighted_over_emotions(matrix, SMALL)
+        assert {name: values[number] for name, values in together.items()} == alone
+
+
+def test_shares_are_those_of_each_gold_label_averaged_over_seeds() -> None:
+    one = [[3, 1, 0], [0, 0, 1]]
+    other = [[1, 0, 1], [0, 0, 0]]  # nobody had the second label
+    assert mean_shares(np.array([one, other])).tolist() == [[0.625, 0.125, 0.25], [0, 0, 0.5]]
+
+
 def test_label_scores_of_several_seeds_are_means_and_agree_with_the_macro_mean() -> None:
     matrices = np.random.default_rng(2).integers(0, 9, (3, 7, 8))
     found = mean_per_label(matrices, LABELS)
@@ -128,12 +162,20 @@ def test_scores_of_many_matrices_equal_those_of_each() -> None:
 def test_an_unusable_answer_is_wrong_and_not_neutral() -> None:
     counts = confusion_counts(["no emotion", "no emotion", "anger"], [None, "no emotion", "anger"], LABELS)
     assert counts[0].tolist() == [1, 0, 0, 0, 0, 0, 0, 1]
+    assert counts.dtype == np.int64
     assert scores(counts, LABELS)["accuracy"] == pytest.approx(200 / 3)
     assert scores(counts, LABELS)["unusable_rate"] == pytest.approx(1 / 3)
     folded = unusable_as_neutral(counts, LABELS)
     assert scores(folded, LABELS)["accuracy"] == 100
     assert scores(folded, LABELS)["unusable_rate"] == 0
     assert counts[0, -1] == 1, "the matrix given must stay as it was"
+
+
+def test_unusable_answers_join_those_that_were_neutral() -> None:
+    counts = np.array([[4, 1, 0, 2, 3], [0, 5, 1, 1, 2], [0, 0, 6, 0, 0], [1, 1, 1, 1, 1]])
+    folded = [[4, 4, 0, 2, 0], [0, 7, 1, 1, 0], [0, 0, 6, 0, 0], [1, 2, 1, 1, 0]]
+    assert unusable_as_neutral(counts, SMALL).tolist() == folded
+    assert unusable_as_neutral(counts, LabelSet(SMALL.names, None)).tolist() == counts.tolist()
 
 
 def test_a_label_without_support_scores_zero_in_the_macro_mean_and_is_named() -> None:
@@ -144,7 +186,7 @@ def test_a_label_without_support_scores_zero_in_the_macro_mean_and_is_named() ->
 
 
 def test_an_unknown_prediction_is_refused() -> None:
-    with pytest.raises(DataError, match=r"a prediction must be one of 'joy'.*got 'Joy'"):
+    with pytest.raises(DataError, match="a prediction must be one of 'joy', 'none', 'anger', 'fear', got 'Joy'"):
         confusion_counts(["joy"], ["Joy"], SMALL)
 
 
@@ -154,7 +196,7 @@ def test_an_unknown_gold_label_is_refused() -> None:
 
 
 def test_unequal_lengths_are_refused() -> None:
-    with pytest.raises(DataError, match="equally many, got 2 and 1"):
+    with pytest.raises(DataError, match=r"equally many, got 2 and 1\. Give one prediction an utterance\.$"):
         confusion_counts(["joy", "joy"], ["joy"], SMALL)
 
 

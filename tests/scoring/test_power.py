@@ -5,14 +5,15 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from erc_bench.contract.domain import LabelSet
 from erc_bench.scoring.bootstrap import estimate
 from erc_bench.scoring.catalogue import METRICS
-from erc_bench.scoring.limits import measured
+from erc_bench.scoring.limits import Measured, measured
 from erc_bench.scoring.metric import Margins
 from erc_bench.scoring.metrics import margins
-from erc_bench.scoring.power import Variances, variances
+from erc_bench.scoring.power import MOST_DIALOGUES, MOST_SEEDS, Variances, _fewest, variances
 from erc_bench.scoring.resampling import resample_weights
 from erc_bench.scoring.significance import ALPHA, POWER, compare
 
@@ -103,7 +104,7 @@ def test_rows_that_never_differ_need_nothing() -> None:
     runs = rows(50, 1, 0.0, np.random.default_rng(5))[0]
     same = measured_variances([runs, runs])
     assert same.error(50, 1) == 0
-    assert same.power(1.0, 50, 1) == 1
+    assert (same.power(1.0, 50, 1), same.power(0.0, 50, 1)) == (1, 0)
     assert same.dialogues_needed(1.0, 1) == 2
 
 
@@ -113,3 +114,76 @@ def test_the_smallest_difference_is_that_of_the_comparison() -> None:
     assert measured_variances(two).detectable(400, SEEDS) == pytest.approx(
         compare(one, other, ACCURACY).detectable, rel=0.1
     )
+
+
+MADE_UP = Variances(shared=90, own=(10, 20), between=(4, 1), dialogues=200, freedom=100)
+
+
+def test_the_error_has_the_parts_of_its_formula() -> None:
+    # 90 shared and 30 / 5 of the seeds on each of 100 dialogues, and 5 / 5 of the seeds on the whole.
+    assert MADE_UP.error(100, 5) == pytest.approx(math.sqrt(0.96 + 1))
+    alone = Variances(shared=90, own=(0, 0), between=None, dialogues=200, freedom=100)
+    assert alone.error(100, 5) == pytest.approx(math.sqrt(0.9))
+
+
+def test_power_and_the_smallest_difference_are_those_of_a_t_test() -> None:
+    # Welch and Satterthwaite: 100 dialogues carry half of the freedom of the 200; four degrees of each row's five seeds,
+    # of whose variance dialogues explain 10 / 100 beside 4, and 20 / 100 beside 1.
+    parts = [(0.96, 50), (0.8, 4 * (4 / 4.1) ** 2), (0.2, 4 * (1 / 1.2) ** 2)]
+    freedom = sum(part for part, _ in parts) ** 2 / sum(part**2 / degrees for part, degrees in parts)
+    needed = float(student.ppf(0.975, freedom) + student.ppf(0.8, freedom)) * 1.4
+    assert MADE_UP.detectable(100, 5) == pytest.approx(needed)
+    assert MADE_UP.power(needed, 100, 5) == pytest.approx(0.8)
+    assert MADE_UP.power(1.0, 100, 5) == pytest.approx(student.cdf(1 / 1.4 - student.ppf(0.975, freedom), freedom))
+
+
+def test_a_row_of_one_seed_adds_no_variance_and_no_freedom_of_seeds() -> None:
+    mixed = Variances(shared=90, own=(0, 20), between=(0, 1), dialogues=200, freedom=100)
+    parts = [(0.94, 50), (0.2, 4 * (1 / 1.2) ** 2)]
+    freedom = 1.14**2 / sum(part**2 / degrees for part, degrees in parts)
+    reach = float(student.ppf(0.975, freedom) + student.ppf(0.8, freedom))
+    assert mixed.detectable(100, 5) == pytest.approx(reach * math.sqrt(1.14))
+    assert math.isfinite(mixed.detectable(100, 2))
+    assert mixed.detectable(100, 1) == math.inf
+
+
+def test_what_is_needed_is_just_enough() -> None:
+    assert MADE_UP.dialogues_needed(MADE_UP.detectable(500, 9), 9) == 500
+    assert MADE_UP.seeds_needed(MADE_UP.detectable(500, 9), 500) == 9
+    assert MADE_UP.seeds_needed(MADE_UP.detectable(500, 2), 500) == 2
+    assert MADE_UP.seeds_needed(MADE_UP.detectable(500, MOST_SEEDS + 1), 500) is None
+
+
+@pytest.mark.parametrize("needed", [2, 3, 4, 17, 18, 19, 1000, MOST_DIALOGUES - 1, MOST_DIALOGUES])
+def test_the_fewest_that_suffice_are_found_with_few_tries(needed: int) -> None:
+    tries = []
+
+    def suffices(count: int) -> bool:
+        tries.append(count)
+        return count >= needed
+
+    found = _fewest(suffices, 2, MOST_DIALOGUES)
+    assert (found, type(found)) == (needed, int)
+    assert max(tries) <= MOST_DIALOGUES
+    assert len(tries) < 200
+    assert _fewest(suffices, 1, needed - 1) is None
+
+
+def test_variances_by_hand() -> None:
+    """Two dialogues; a row of two seeds, each of which they move apart from the other, and a row of one."""
+
+    def accuracies(by_seed: list[float], without: list[list[float]]) -> Measured:
+        values, left = np.array(by_seed), np.array(without)
+        return Measured(ACCURACY, values, left, values[:1], left[:, :1], np.ones(1))
+
+    two = accuracies([10.0, 16.0], [[1.0, 3.0], [6.0, 4.0]])
+    one = accuracies([12.0], [[1.0], [0.0]])
+    # The mean of the seeds is moved by 1.5 and -1.5, the other row by -0.5 and 0.5; each seed by another 1 either way.
+    found = variances(two, one)
+    assert found.own == (2 * 4, 0)
+    assert found.shared == 2 * (2**2 + 2**2) - 8 / 2
+    assert found.between == (18 - 4, 0)
+    assert (found.dialogues, found.freedom) == (2, math.inf)
+    assert variances(one, two).own == (0, 8)
+    assert variances(two, two).shared == 0, "what own errors explain is not taken off below nothing"
+    assert variances(one, one).between is None

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from erc_bench.data.dailydialog import LABELS
 from erc_bench.scoring.bootstrap import Estimate, estimate, estimates
@@ -93,6 +95,66 @@ def test_certain_differences_and_single_dialogues() -> None:
     assert compare(estimate([right[:1]], LABELS, one), estimate([wrong[:1]], LABELS, one)).p_value == 1
 
 
+def made_up(
+    score: float, replicates: list[float], without: list[float], variance: float = 0.0, seeds: int = 1
+) -> Estimate:
+    name = MICRO_F1.name
+    return Estimate(
+        score={name: score},
+        intervals={},
+        deviation={name: 1.0} if seeds > 1 else None,
+        seed_variance={name: variance},
+        seed_moves={},
+        replicates={name: np.array(replicates)},
+        leave_one_out={name: np.array(without)},
+        seeds=seeds,
+        dialogues=len(without),
+    )
+
+
+def test_a_comparison_by_hand() -> None:
+    a = made_up(60, [59, 61, 62, 58], [61, 59, 62, 58], variance=0.25, seeds=5)
+    b = made_up(57, [57, 57, 58, 56], [57, 57, 57, 57], variance=0.5, seeds=3)
+    found = compare(a, b)
+    # Replicates of the difference are 2, 4, 4, 2; dialogues move it by -1, 1, -2, 2, and the seeds of each row add theirs.
+    parts = [(10, 2 * 4 / 0.36), (0.25, 4 * (0.25 * 5) ** 2), (0.5, 2 * (0.5 * 3) ** 2)]
+    freedom = 10.75**2 / sum(part**2 / degrees for part, degrees in parts)
+    assert (found.difference, found.standard_error) == (3, 1)
+    assert found.p_value == pytest.approx(2 * student.cdf(-3, freedom))
+    reach = student.ppf(0.975, freedom)
+    assert found.interval == pytest.approx((3 - reach, 3 + reach))
+    assert found.detectable == pytest.approx(reach + student.ppf(0.8, freedom))
+    assert found.first_is_better
+    assert not compare(b, a).first_is_better
+
+
+def test_a_difference_whose_error_is_known_for_sure_is_tested_as_normal() -> None:
+    found = compare(made_up(60, [59, 61], [59, 61]), made_up(58, [58, 58], [58, 58]))
+    assert found.p_value == pytest.approx(2 * norm.cdf(-2))
+
+
+def test_the_smaller_is_better_where_the_metric_says_so() -> None:
+    less = dataclasses.replace(MICRO_F1, higher_is_better=False)
+    a, b = made_up(60, [59, 61], [59, 61]), made_up(58, [58, 58], [58, 58])
+    assert [compare(one, other, less).first_is_better for one, other in ((a, b), (b, a), (a, a))] == [
+        False,
+        True,
+        False,
+    ]
+    assert not compare(a, a).first_is_better
+    assert compare(a, made_up(59.5, [59, 60], [59, 60])).first_is_better
+
+
+@pytest.mark.parametrize(
+    "other", [made_up(60, [59, 61, 60], [59, 61]), made_up(60, [59, 61], [59, 61, 60])], ids=["resamples", "dialogues"]
+)
+def test_rows_of_other_resamples_or_dialogues_are_refused(other: Estimate) -> None:
+    with pytest.raises(
+        ValueError, match=r"^rows must be .* the same weights to be compared: estimate both with one array$"
+    ):
+        compare(made_up(60, [59, 61], [59, 61]), other)
+
+
 def test_rows_of_other_resamples_are_refused() -> None:
     other = estimate([run(0.7, 1)], LABELS, resample_weights(DIALOGUES, resamples=20))
     with pytest.raises(ValueError, match="same weights"):
@@ -102,6 +164,7 @@ def test_rows_of_other_resamples_are_refused() -> None:
 def test_holm_on_a_worked_example() -> None:
     # Sorted .01, .02, .03, .04 times 4, 3, 2, 1; never below the one before.
     assert holm([0.04, 0.01, 0.03, 0.02]).tolist() == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([0.6, 0.5]).tolist() == [1, 1]
     assert holm([]).tolist() == []
 
 
@@ -117,6 +180,21 @@ def test_ranks_say_which_rows_cannot_be_told_apart() -> None:
     rows = [row(0.6, 1), row(0.9, 2), row(0.7, 3), row(0.7, 4)]
     assert ranks(rows) == ["4", "1", "2-3", "2-3"]
     assert ranks(rows, METRICS["mcc"]) == ["4", "1", "2-3", "2-3"]
+
+
+def test_ranks_are_at_the_level_and_by_the_metric_that_are_asked_for() -> None:
+    one, other = rows = row(0.72, 14), row(0.70, 15)
+    p_value = compare(one, other).p_value
+    assert p_value > 0.05
+    assert ranks(rows) == ["1-2", "1-2"]
+    assert ranks(rows, alpha=p_value) == ["1", "2"]
+    assert ranks(rows, alpha=p_value * 0.99) == ["1-2", "1-2"]
+    assert ranks(rows, dataclasses.replace(MICRO_F1, higher_is_better=False), alpha=p_value) == ["2", "1"]
+
+
+def test_one_dialogue_ranks_nothing() -> None:
+    weights = resample_weights(1, resamples=50)
+    assert ranks([estimate([run(right, 1)[:1]], LABELS, weights) for right in (1.0, 0.0)]) == ["1-2", "1-2"]
 
 
 def test_overlapping_groups_overlap_in_their_ranks() -> None:
