@@ -18,7 +18,7 @@ DIALOGUES = 40
 @pytest.mark.slow
 def test_serving_is_at_least_four_times_the_papers_way(monkeypatch: pytest.MonkeyPatch) -> None:
     python = ROOT / ".venv-vllm" / "bin" / "python"
-    command = os.environ.get("ERC_BENCH_VLLM") or f"{python} -m vllm.entrypoints.openai.api_server"
+    command = os.environ.get("ERC_BENCH_VLLM") or f"{shlex.quote(str(python))} -m vllm.entrypoints.openai.api_server"
     models = Path(os.environ.get("ERC_BENCH_MODELS") or ROOT / "models")
     if not Path(shlex.split(command)[0]).is_file() or not (models / "smollm2-135m-instruct").is_dir():
         pytest.skip("needs a vLLM environment and a model: make test-llm sets them up")

@@ -43,7 +43,7 @@ PREPARE = "needs a vLLM environment and a model: make test-llm sets them up"
 def environment() -> dict[str, str]:
     """Where the server's command and the model lie, as `make test-llm` leaves them or as the caller says."""
     python = ROOT / ".venv-vllm" / "bin" / "python"
-    command = os.environ.get("ERC_BENCH_VLLM") or f"{python} -m vllm.entrypoints.openai.api_server"
+    command = os.environ.get("ERC_BENCH_VLLM") or f"{shlex.quote(str(python))} -m vllm.entrypoints.openai.api_server"
     models = Path(os.environ.get("ERC_BENCH_MODELS") or ROOT / "models")
     if not Path(shlex.split(command)[0]).is_file() or not (models / "smollm2-135m-instruct" / "config.json").is_file():
         pytest.skip(PREPARE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def test_a_missing_vllm_names_its_install_and_the_other_ways(tmp_path: Path) -> 
 
 def test_the_servers_environment_keeps_it_quiet_and_offline(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "models" / "tiny-model")
-    config = LLMConfig(model=MODEL, server_command=f"{sys.executable} serve")
+    config = LLMConfig(model=MODEL, server_command=f"{shlex.quote(sys.executable)} serve")
     run = tmp_path / "run"
     cpu = make_server(config, Runtime(run_dir=run), CPU)
     assert cpu.log == run / "server.log"
@@ -277,7 +278,7 @@ def managed(tmp_path: Path, **settings: Any) -> LLM:
     if not model.is_dir():
         model_folder(model)
     (tmp_path / "server.py").write_text(SCRIPT)
-    command = f"{sys.executable} {tmp_path}/server.py {{name}} {{port}} {tmp_path}"
+    command = shlex.join([sys.executable, f"{tmp_path}/server.py", "{name}", "{port}", str(tmp_path)])
     values = {
         "model": MODEL,
         "server_command": command,
@@ -329,7 +330,7 @@ def test_a_server_that_dies_for_good_ends_the_run_with_the_reason(tmp_path: Path
 
 
 def test_a_server_command_without_its_package_names_the_install_and_the_log(tmp_path: Path) -> None:
-    llm = managed(tmp_path, server_command=f"{sys.executable} -m vllm.no_such {{port}}")
+    llm = managed(tmp_path, server_command=f"{shlex.quote(sys.executable)} -m vllm.no_such {{port}}")
     try:
         with pytest.raises(
             MissingDependencyError, match=r"(?s)pip install 'erc-bench\[vllm\]'.*log, .*No module named"
@@ -354,7 +355,7 @@ def cli_run(tmp_path: Path) -> subprocess.Popen[str]:
     if not model.is_dir():
         model_folder(model)
     (tmp_path / "server.py").write_text(SCRIPT)
-    command = f"{sys.executable} {tmp_path}/server.py {{name}} {{port}} {tmp_path}"
+    command = shlex.join([sys.executable, f"{tmp_path}/server.py", "{name}", "{port}", str(tmp_path)])
     settings = [f"model={MODEL}", "concurrency=2", f"server_command={command}"]
     program = "from erc_bench.cli import main; main()"
     arguments = ["run", "--system", "llm", "--dataset", "sample", "--targets", "last"]

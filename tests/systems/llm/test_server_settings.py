@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from erc_bench.systems.llm.server import (
 
 GIB = 2**30
 SMALL = Hardware(1, 8 * GIB, 8 * GIB)
-VLLM = f"{sys.executable} serve"
+VLLM = f"{shlex.quote(sys.executable)} serve"
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +72,9 @@ def test_a_model_spread_over_gpus_is_checked_as_well(tmp_path: Path, machine: Ha
 
 
 def test_a_server_of_another_kind_is_not_checked_for_memory(tmp_path: Path) -> None:
-    config = Llama13bConfig(server_command=f"{sys.executable} -m other {{model}} {{port}}", tensor_parallel=8)
+    config = Llama13bConfig(
+        server_command=f"{shlex.quote(sys.executable)} -m other {{model}} {{port}}", tensor_parallel=8
+    )
     make_server(config, Runtime(run_dir=tmp_path), SMALL)
 
 
