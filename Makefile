@@ -36,7 +36,7 @@ mutants: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[mutants]' --no-build-isolation
 	$(BIN)/python tests/mutants/mutants.py $(MUTANTS_FLAGS)
 
-# Branches of the package that the whole test suite takes; ends with 1 below 95%.
+# Statements and branches that the whole test suite takes; ends with 1 below 95%.
 coverage: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[coverage]' --no-build-isolation
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) -m "not llm and not ray" --cov --cov-report=term:skip-covered

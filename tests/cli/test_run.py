@@ -81,3 +81,39 @@ def test_the_real_data_is_never_replaced_by_the_sample(tmp_path: Path, monkeypat
         cli.main(["run", "--system", "constant", "--results-dir", str(tmp_path / "results")])
     assert caught.value.code == 3
     assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_says_what_is_complete_and_what_is_to_make(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--system", "prior", "--results-dir", tmp_path) == 0
+    capsys.readouterr()
+    asked = ("--system", "prior", "--system", "lookup", "--results-dir", tmp_path, "--dry-run")
+    assert run(*asked, "--jobs", "2") == 0
+    *rows, summary = capsys.readouterr().out.splitlines()
+    assert [(row[:8], " on sample, seed 0" in row) for row in rows] == [("complete", True), ("to make ", True)]
+    assert summary.startswith("2 runs: 1 complete, 1 to make")
+    assert summary.endswith("(of 1 no earlier run of the system on the dataset tells how long).")
+    assert run("--system", "prior", "--seeds", "0-2", "--results-dir", tmp_path, "--dry-run", "--jobs", "auto") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("3 runs: 1 complete, 2 to make, expected to take ")
+    assert run(*asked, "--json") == 0
+    assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["complete", "to make"]
+
+
+def test_a_plan_leaves_nothing_to_other_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('dataset = "sample"\n[[runs]]\nsystem = "prior"\n[[runs]]\nsystem = "constant"\n')
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "--plan", str(plan), "--system", "lookup"])
+    assert caught.value.code == 2
+    assert "--system and --plan exclude each other" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "--plan", str(plan), "--results-dir", str(tmp_path)])
+    assert not caught.value.code
+    assert capsys.readouterr().out.count("(complete, ") == 2
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "1.5"])
+def test_jobs_are_a_number_of_cores_or_auto(jobs: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--system", "prior", "--jobs", jobs) == 2
+    assert f"jobs must be a number of cores from 1, or auto, got '{jobs}'" in capsys.readouterr().err

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 COMMAND = [sys.executable, "-c", "from erc_bench.cli import main; main()"]
 
 
+def without_coverage() -> dict[str, str]:
+    """This environment; `make coverage` would measure the process, and its own files cannot be written either."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def run(folder: Path, *arguments: str, largest: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command; no file that it writes may have more than `largest` bytes."""
 
@@ -28,7 +33,7 @@ def run(folder: Path, *arguments: str, largest: int | None = None) -> subprocess
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=folder,
-        env=os.environ | {"ERC_BENCH_HOME": str(folder / "home")},
+        env=without_coverage() | {"ERC_BENCH_HOME": str(folder / "home")},
         capture_output=True,
         text=True,
         check=False,
