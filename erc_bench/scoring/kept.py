@@ -64,21 +64,17 @@ class _KeptResampling(Resampling):
         super().__init__(columns, [row.seed_moves for row in found], labels, weights)
         self._kept = kept
         self._keys = keys
-        self._resamples = weights.resamples
 
     def draw(self, metric: str, places: Sequence[int]) -> list[NDArray[np.float64]]:
         """The bootstrap values of some rows, as kept or drawn."""
         keys = {place: _sha256(f"{self._keys[place]} {metric}".encode()) for place in places}
-        found = {place: self._read(self._kept.get(key)) for place, key in keys.items()}
+        kept = {place: self._kept.get(key) for place, key in keys.items()}
+        found = {place: None if content is None else np.frombuffer(content, "<f8") for place, content in kept.items()}
         missing = [place for place, values in found.items() if values is None]
         for place, values in zip(missing, super().draw(metric, missing), strict=True):
             self._kept.put(keys[place], values.astype("<f8").tobytes())
             found[place] = values
         return [values for values in found.values() if values is not None]
-
-    def _read(self, content: bytes | None) -> NDArray[np.float64] | None:
-        whole = content is not None and len(content) == 8 * self._resamples
-        return np.frombuffer(content, "<f8").astype(np.float64) if content and whole else None
 
 
 def _estimate(kept: ContentCache, key: str, columns: NDArray[np.int64], labels: LabelSet) -> Estimate:

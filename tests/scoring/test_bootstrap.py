@@ -127,15 +127,14 @@ def test_the_interval_of_a_mean_agrees_with_students() -> None:
 
 
 def test_seeds_move_the_mean_by_their_own_deviations_shrunk() -> None:
-    by_seed = np.array([1.0, 3.0, 5.0])
 
-    def moves(leave_one_out: list[list[float]]) -> NDArray[np.float64]:
-        return _seed_moves(
-            Measured(METRICS["accuracy"], by_seed, np.array(leave_one_out), np.ones(1), np.ones((2, 1)), np.ones(1))
-        )
+    def moves(leave_one_out: list[list[float]], scale: float = 1) -> NDArray[np.float64]:
+        by_seed, without = scale * np.array([1.0, 3.0, 5.0]), scale * np.array(leave_one_out)
+        return _seed_moves(Measured(METRICS["accuracy"], by_seed, without, np.ones(1), np.ones((2, 1)), np.ones(1)))
 
     # Nothing that dialogues explain: deviations of 2 either way.
     assert moves([[1, 3, 5], [1, 3, 5]]) == pytest.approx([-2, 0, 2])
+    assert moves([[1, 3, 5], [1, 3, 5]], 0.1) == pytest.approx([-0.2, 0, 0.2])
     # Dialogues explain half of the variance of 4.
     assert moves([[0, 1, 0], [1, 0, 1]]) == pytest.approx(np.sqrt((4 - 2 / 3) / 4) * np.array([-2, 0, 2]))
     # Dialogues explain all of it, and more.

@@ -18,9 +18,11 @@ from erc_bench.protocols.views import dialogue_confusions
 from erc_bench.scoring.catalogue import METRICS
 from erc_bench.scoring.metrics import (
     confusion_counts,
+    margins,
     mean_per_label,
     mean_shares,
     per_label,
+    pooled,
     scores,
     unusable_as_neutral,
     weighted_over_emotions,
@@ -157,6 +159,14 @@ def test_scores_of_many_matrices_equal_those_of_each() -> None:
     for index in np.ndindex(3, 4):
         one = scores(matrices[index], LABELS)
         assert {name: values[index] for name, values in together.items()} == {k: float(v) for k, v in one.items()}
+
+
+def test_margins_of_chosen_labels_are_pooled() -> None:
+    #                     three labels, then unusable answers
+    confusion = np.array([[5, 1, 2, 3], [4, 6, 0, 1], [0, 2, 7, 9]])
+    assert margins(confusion).tolist() == [5, 6, 7, 11, 11, 18, 9, 9, 9, 13]
+    assert pooled(margins(confusion), [1, 2]).tolist() == [13, 29, 18, 13]
+    assert pooled(margins(confusion), slice(0, 1)).tolist() == [5, 11, 9, 13]
 
 
 def test_an_unusable_answer_is_wrong_and_not_neutral() -> None:

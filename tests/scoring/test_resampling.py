@@ -128,16 +128,16 @@ def test_seeds_are_drawn_one_fewer_than_there_are() -> None:
 
 
 def test_replicates_are_means_over_seeds_and_what_the_seeds_drawn_move_them() -> None:
-    columns = [row_margins([some_run(1), some_run(2)]), row_margins([some_run(3)])]
-    still = resampling_of(columns, [[0.0, 0.0], [0.0]])
-    moved = resampling_of(columns, [[-3.0, 3.0], [0.0]])
+    columns = [row_margins([some_run(1), some_run(2), some_run(3)]), row_margins([some_run(3)])]
+    still = resampling_of(columns, [[0.0, 0.0, 0.0], [0.0]])
+    moved = resampling_of(columns, [[-4.0, -4.0, 8.0], [0.0]])
     scores_of_runs = resampled_scores(columns[0], METRICS["accuracy"], LABELS, resample_weights(40, resamples=50))
     np.testing.assert_allclose(still.of("accuracy")[0], scores_of_runs.mean(axis=0))
     difference = moved.of("accuracy")[0] - still.of("accuracy")[0]
-    # One of two seeds is drawn: the mean is that seed's.
-    assert set(difference.round(9)) == {-3, 3}
+    # Two of the three seeds are drawn: twice the last, the last and another, or none of it.
+    assert set(difference.round(9)) == {8, 2, -4}
     np.testing.assert_array_equal(moved.of("accuracy")[1], still.of("accuracy")[1])
-    far = resampling_of(columns, [[-300.0, 300.0], [0.0]]).of("accuracy")[0]
+    far = resampling_of(columns, [[-400.0, -400.0, 800.0], [0.0]]).of("accuracy")[0]
     assert set(far) == {0, 100}, "no score lies beyond what the metric can be"
 
 
