@@ -256,10 +256,17 @@ def _by_dialogue(targets: Sequence[Target]) -> list[tuple[str, list[Target]]]:
     return list(groups.items())
 
 
+def _reason(error: APIStatusError) -> str:
+    """What a server says of its refusal: some versions of the client put all that was sent into their message, others less."""
+    said = error.body.get("message") if isinstance(error.body, dict) else None
+    return said if isinstance(said, str) and said else error.message
+
+
 def explained(error: APIStatusError, endpoint: Endpoint) -> SystemFailedError:
     """A refusal that no retry can cure, with the way out."""
-    said = f"the server at {endpoint.shown} refused a request with status {error.status_code}: {on_one_line(error.message, 500)}"
-    text = error.message.lower()
+    reason = _reason(error)
+    said = f"the server at {endpoint.shown} refused a request with status {error.status_code}: {on_one_line(reason, 500)}"
+    text = reason.lower()
     if error.status_code in (401, 403):
         return SystemFailedError(f"{said} Set OPENAI_API_KEY to a key of this server.")
     if error.status_code == 404:
