@@ -160,7 +160,9 @@ def test_a_reader_that_leaves_early_gets_what_it_read() -> None:
     assert errors == b""
 
 
-SCRIPT = f"'{sys.executable}' -c 'from erc_bench.cli import main; main()' data list --json"
+# Like the installed command, without the working folder on the path. Where it is there and gone, Python 3.13 before 3.13.3 fails
+# with a SystemError of its own (gh-130932).
+SCRIPT = f"'{sys.executable}' -P -c 'from erc_bench.cli import main; main()' data list --json"
 
 
 def in_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
