@@ -265,7 +265,8 @@ def _reason(error: APIStatusError) -> str:
 def explained(error: APIStatusError, endpoint: Endpoint) -> SystemFailedError:
     """A refusal that no retry can cure, with the way out."""
     reason = _reason(error)
-    said = f"the server at {endpoint.shown} refused a request with status {error.status_code}: {on_one_line(reason, 500)}"
+    refused = f"refused a request with status {error.status_code}: {on_one_line(reason, 500)}"
+    said = f"the server at {endpoint.shown} {refused}"
     text = reason.lower()
     if error.status_code in (401, 403):
         return SystemFailedError(f"{said} Set OPENAI_API_KEY to a key of this server.")
