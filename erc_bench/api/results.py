@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,7 +69,9 @@ def leaderboard(
     )
     for problem in found.problems:
         warnings.warn(str(problem), stacklevel=2)
-    rows = [every_value(row) for row in all_rows(found.boards)]
+    # What is missing is NaN in every column: pandas 2 would keep a None among texts, pandas 3 does not.
+    values = [every_value(row).items() for row in all_rows(found.boards)]
+    rows = [{name: math.nan if value is None else value for name, value in row} for row in values]
     return pd.DataFrame(rows).astype({"seeds": "Int64", "parameters": "Int64"})
 
 
