@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from erc_bench.contract.config import build_config, changed_settings, config_hash, recorded
@@ -76,6 +77,7 @@ def test_the_parts_for_short_texts_compute_what_the_library_s_parts_do() -> None
     for text in texts:
         ids = tokenize(exact, [text])
         found, reference, truth = (encode(model, ids)[0] for model in (ours, plain, exact))
+        reference /= np.linalg.norm(reference)  # plain bfloat16 rounds lengths too, in torch 2.4 to 1.0004
         assert found @ truth > 0.999
         assert found @ truth > reference @ truth - 2e-4
     assert not any(type(module).__name__ == "Linear" for module in ours.modules())
