@@ -125,6 +125,6 @@ class DialogueNetwork(nn.Module):
     def _mask(self, batch: Batch) -> torch.Tensor:
         if self.context != "past":
             return batch.real.long()
-        # Added to the attention scores, as every attention implementation of transformers reads a mask of four dimensions.
+        # Added to the attention scores, as every attention implementation of transformers 5 reads a mask of four dimensions.
         readable = (batch.turns[:, None, :] <= batch.turns[:, :, None]) & batch.real[:, None, :]
         return torch.where(readable, 0.0, torch.finfo(torch.float32).min)[:, None]
