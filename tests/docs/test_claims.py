@@ -306,6 +306,19 @@ def test_the_row_with_the_settings_of_the_paper(committed: Committed) -> None:
 
 
 @pytest.mark.data
+def test_what_single_departures_give(committed: Committed) -> None:
+    estimates, said = committed.section.estimates, []
+    for setting in ("sampler_power=1.0, weight_power=1.0", "positions=false", "speakers=false"):
+        found = compare(estimates[SEC], estimates[f"{SEC} ({setting})"], MICRO_F1)
+        said.append(f"{found.difference:.2f} [{', '.join(signed(MICRO_F1, limit) for limit in found.interval)}]")
+    must_say(
+        "README.md",
+        f"Sampler and class weights at the paper's inverse label frequencies alone cost {said[0]}; codes of the turn add "
+        f"{said[1]}, vectors of the speakers {said[2]}",
+    )
+
+
+@pytest.mark.data
 def test_no_gain_from_context_is_shown_on_the_other_corpora(meld: Dataset, emorynlp: Dataset) -> None:
     said, weighted = [], find_metric("weighted_f1_all")
     for dataset in (meld, emorynlp):
