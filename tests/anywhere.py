@@ -36,6 +36,14 @@ def main() -> int:
     parser.add_argument("flags", nargs="*", help="of pytest")
     chosen = parser.parse_args()
     user = NOBODY if os.geteuid() == 0 else None
+    if (
+        user is not None
+        and subprocess.run(["su", "-s", "/bin/sh", user, "-c", f"'{chosen.python}' -c ''"], check=False).returncode
+    ):
+        sys.stderr.write(
+            f"{chosen.python} must be an interpreter that {user} can run. Give another: make test-anywhere PYTHON=…\n"
+        )
+        return 2
     place = Path(tempfile.mkdtemp()) / FOLDER
     try:
         home = place / "home"

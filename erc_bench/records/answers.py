@@ -46,10 +46,6 @@ class AnswerReader:
     def __init__(self, dataset: Dataset, cache: Path | None = None) -> None:
         self._dataset = dataset
         self._kept = ContentCache((cache or cache_dir()) / FOLDER)
-        starts = np.cumsum([0, *map(len, dataset.test)]).tolist()
-        self._spans = {
-            dialogue.id: (start, len(dialogue)) for dialogue, start in zip(dataset.test, starts, strict=False)
-        }
         self._places = Places(dataset.test)
         self.utterances = self._places.utterances
         self._codes: dict[str | None, int] = {name: code for code, name in enumerate(dataset.labels.names)}
@@ -115,15 +111,15 @@ class AnswerReader:
         """
         codes = np.full(self.utterances, NONE, np.int16)
         for prediction in predictions:
-            start, length = self._spans.get(prediction.dialogue, (0, 0))
-            if 0 <= prediction.turn < length:
+            place = self._places.of_target(prediction.dialogue, prediction.turn)
+            if place >= 0:
                 if prediction.label not in self._codes:
                     known = ", ".join(map(repr, self._dataset.labels.names))
                     raise DataError(
                         f"a prediction must be one of {known}, got {prediction.label!r}. Rename the label or leave it "
                         "empty."
                     )
-                if codes[start + prediction.turn] != NONE:
+                if codes[place] != NONE:
                     raise DataCorruptError(f"every target must stand once, got {prediction.target} twice.")
-                codes[start + prediction.turn] = self._codes[prediction.label]
+                codes[place] = self._codes[prediction.label]
         return codes

@@ -53,12 +53,8 @@ class ConfidenceReader:
     def __init__(self, dataset: Dataset, cache: Path | None = None) -> None:
         self._kept = ContentCache((cache or cache_dir()) / FOLDER)
         self._fingerprint = dataset.fingerprint
-        starts = np.cumsum([0, *(len(dialogue) for dialogue in dataset.test)]).tolist()
-        self._places = {
-            dialogue.id: (start, len(dialogue)) for dialogue, start in zip(dataset.test, starts, strict=False)
-        }
-        self._written_places = Places(dataset.test)
-        self.utterances = self._written_places.utterances
+        self._places = Places(dataset.test)
+        self.utterances = self._places.utterances
 
     def of_folder(self, folder: Path) -> Confidences | None:
         """The confidences of a run; None where some answer has a label and no score for it.
@@ -92,7 +88,7 @@ class ConfidenceReader:
                 if lines is None or found is None:
                     return self.of_predictions(iterate_predictions(path))
                 names = found.last
-                places = self._written_places.of(lines)
+                places = self._places.of(lines)
                 ours = [row for row, label in enumerate(lines.labels) if label != b"null" and places[row] >= 0]
                 columns = [found.names[row].get(lines.labels[row]) for row in ours]
                 if None in columns:
@@ -106,12 +102,12 @@ class ConfidenceReader:
         values = np.full(self.utterances, np.nan, np.float32)
         probabilities = True
         for each in predictions:
-            start, length = self._places.get(each.dialogue, (0, 0))
-            if each.label is None or not 0 <= each.turn < length:
+            place = self._places.of_target(each.dialogue, each.turn)
+            if each.label is None or place < 0:
                 continue
             if each.scores is None or each.label not in each.scores:
                 return None
-            values[start + each.turn] = each.scores[each.label]
+            values[place] = each.scores[each.label]
             given = each.scores.values()
             probabilities = probabilities and min(given) >= 0 and abs(sum(given) - 1) <= ROUNDING
         return Confidences(values, probabilities)

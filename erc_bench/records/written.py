@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dialogue
+from erc_bench.files import utf8
 
 BLOCK_BYTES = 1 << 18
 NUMBER = rb"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?"
@@ -69,6 +70,11 @@ class Places:
         self._starts = np.cumsum([0, *self._lengths[:-1]])
         self._numbers = {dialogue.id.encode(): number for number, dialogue in enumerate(dialogues)}
         self.utterances = int(self._starts[-1])
+
+    def of_target(self, dialogue: str, turn: int) -> int:
+        """The place of one target, -1 for what is no test utterance."""
+        number = self._numbers.get(utf8(dialogue), -1)
+        return int(self._starts[number]) + turn if 0 <= turn < self._lengths[number] else -1
 
     def of(self, lines: Lines) -> NDArray[np.intp]:
         """The place of the target of each line, -1 for what is no test utterance."""

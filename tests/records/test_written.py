@@ -56,4 +56,6 @@ def test_targets_that_are_no_test_utterances_have_no_place() -> None:
     ((_, lines),) = blocks(io.BytesIO(b"".join([*LINES, LINES[0].replace(b":0", b":1")])))
     assert lines is not None
     np.testing.assert_array_equal(places.of(lines), [0, 13, -1, -1])
+    targets = (("a", 0), ("b", 12), ("é", 3), ("a", 1), ("a", -1), ("none", 0))
+    assert [places.of_target(*target) for target in targets] == [0, 13, -1, -1, -1, -1]
     assert places.utterances == 14
