@@ -12,8 +12,8 @@ from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.protocols.views import View, dialogue_confusions
-from erc_bench.records.answers import AnswerReader, Codes
-from erc_bench.records.confidences import ConfidenceReader, Confidences
+from erc_bench.records.answers import AnswerReader, Answers, Codes
+from erc_bench.records.confidences import Confidences
 from erc_bench.records.groups import NamedGroup, RunGroup, check_run, named_groups
 from erc_bench.records.record import Run
 
@@ -27,9 +27,7 @@ class DatasetRuns:
         self._progress = progress or SilentProgress()
         self._checked: set[Path] = set()
         self._reader = AnswerReader(dataset)
-        self._answers: dict[Path, Codes] = {}
-        self._scores = ConfidenceReader(dataset)
-        self._confidences: dict[Path, Confidences | None] = {}
+        self._answers: dict[Path, Answers] = {}
 
     @classmethod
     def of(cls, dataset: Dataset, groups: Iterable[RunGroup], progress: Progress | None = None) -> DatasetRuns:
@@ -57,15 +55,12 @@ class DatasetRuns:
     def answers(self, group: RunGroup) -> list[Codes]:
         """What every run of a group answered to each test utterance."""
         self.read([group])
-        return [self._answers[run.folder] for run in group.runs]
+        return [self._answers[run.folder].codes for run in group.runs]
 
     def confidences(self, group: RunGroup) -> list[Confidences | None]:
         """How sure every run of a group was of its answers; None for one without scores."""
         self.read([group])
-        for run in group.runs:
-            if run.folder not in self._confidences:
-                self._confidences[run.folder] = self._scores.of_folder(run.folder)
-        return [self._confidences[run.folder] for run in group.runs]
+        return [self._answers[run.folder].confidences for run in group.runs]
 
     def confusions(self, part: View, group: RunGroup) -> list[NDArray[np.int64]]:
         """Confusion counts by dialogue of every run of a group, each int64 (D, K, K + 1).
@@ -80,6 +75,6 @@ class DatasetRuns:
 
     def _confusions(self, part: View, run: Run) -> NDArray[np.int64]:
         try:
-            return dialogue_confusions(part, self._answers[run.folder], part.labels)
+            return dialogue_confusions(part, self._answers[run.folder].codes, part.labels)
         except DataError as error:
             raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None

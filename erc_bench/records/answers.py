@@ -1,7 +1,8 @@
-"""What a run answered to each test utterance: two bytes an utterance, read in one pass and kept by content.
+"""What a run answered to each test utterance and how sure it was: six bytes an utterance, read in one pass and kept by content.
 
-A board reads the predictions of every run, and needs only their labels. Lines are read block by block and become
-positions of labels, so that a million predictions take two megabytes, whatever stands beside the labels. What was
+A board reads the predictions of every run, and needs only their labels and the scores of these. Lines are read block by
+block and become positions of labels and confidences, so that a million predictions take six megabytes, whatever else
+stands in them. What was
 read is kept under the SHA-256 of the file and of the dataset: a file that changes in any byte is read again.
 """
 
@@ -11,6 +12,7 @@ import hashlib
 from collections.abc import Iterable
 from itertools import repeat
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,13 @@ from erc_bench.contract.domain import Dataset
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.paths import cache_dir
+from erc_bench.records.confidences import (
+    ConfidenceColumn,
+    Confidences,
+    confidences_of,
+    kept_confidences,
+    written_confidences,
+)
 from erc_bench.records.groups import check_dataset, check_predictions
 from erc_bench.records.predictions import iterate_predictions, opened_predictions, predictions_path
 from erc_bench.records.record import Run
@@ -29,7 +38,18 @@ Codes = NDArray[np.int16]
 """A position of a label for each test utterance in dataset order; K for an unusable answer, `NONE` for no prediction."""
 NONE = -1
 FOLDER = "answers"
-FORMAT = b"answers 1"
+FORMAT = b"answers 2"
+
+
+class Answers(NamedTuple):
+    """What stands in a file of predictions: the SHA-256 (hex) of its lines, the answers, and how sure each was.
+
+    `confidences` are None where the first line has no scores, or some answer has a label and no score for it.
+    """
+
+    sha256: str
+    codes: Codes
+    confidences: Confidences | None
 
 
 class AnswerReader:
@@ -52,8 +72,8 @@ class AnswerReader:
         self._codes[None] = len(dataset.labels)
         self._written_codes = {written_label(name): code for name, code in self._codes.items()}
 
-    def of_run(self, run: Run) -> Codes:
-        """The answers of a complete run.
+    def of_run(self, run: Run) -> Answers:
+        """What a complete run answered.
 
         Raises
         ------
@@ -63,36 +83,44 @@ class AnswerReader:
             It was made on other data, its predictions are not those it finished with, or they cannot be read.
         """
         check_dataset(run, self._dataset)
-        found, codes = self.of_file(predictions_path(run.folder))
-        check_predictions(run, found)
-        return codes
+        found = self.of_file(predictions_path(run.folder))
+        check_predictions(run, found.sha256)
+        return found
 
-    def of_file(self, path: Path) -> tuple[str, Codes]:
-        """The SHA-256 (hex) of the lines of a file of predictions, and the answers in it."""
+    def of_file(self, path: Path) -> Answers:
+        """What stands in a file of predictions."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         key = hashlib.sha256(b"\0".join([FORMAT, self._dataset.fingerprint.encode(), digest])).hexdigest()
-        kept = self._kept.get(key)
-        if kept is not None and len(kept) == 32 + 2 * self.utterances:
-            return kept[:32].hex(), np.frombuffer(kept[32:], "<i2").astype(np.int16)
-        found, codes = self._read(path)
-        self._kept.put(key, bytes.fromhex(found) + codes.astype("<i2").tobytes())
-        return found, codes
+        kept, end = self._kept.get(key), 32 + 2 * self.utterances
+        if kept is not None and len(kept) - end in (2, 2 + 4 * self.utterances):
+            codes = np.frombuffer(kept[32:end], "<i2").astype(np.int16)
+            return Answers(kept[:32].hex(), codes, kept_confidences(kept[end:]))
+        found = self._read(path)
+        written = (bytes.fromhex(found.sha256), found.codes.astype("<i2").tobytes())
+        self._kept.put(key, b"".join([*written, written_confidences(found.confidences)]))
+        return found
 
-    def _read(self, path: Path) -> tuple[str, Codes]:
+    def _read(self, path: Path) -> Answers:
         codes = np.full(self.utterances, NONE, np.int16)
         digest, plain = hashlib.sha256(), True
         with opened_predictions(path) as file:
+            sure = ConfidenceColumn(self.utterances) if b'"scores"' in file.readline() else None
+        with opened_predictions(path) as file:
             for block, lines in blocks(file):
                 digest.update(block)
-                plain = plain and lines is not None and self._fill(codes, lines)
+                places = self._places.of(lines) if lines is not None else np.empty(0, np.intp)
+                plain = plain and lines is not None and self._fill(codes, lines, places)
+                if sure is not None:
+                    sure.add(lines, places)
         if not plain:
-            return digest.hexdigest(), self.of_predictions(iterate_predictions(path))
-        return digest.hexdigest(), codes
+            codes = self.of_predictions(iterate_predictions(path))
+        if sure is None or sure.plain:
+            return Answers(digest.hexdigest(), codes, None if sure is None else sure.found)
+        return Answers(digest.hexdigest(), codes, confidences_of(iterate_predictions(path), self._places))
 
-    def _fill(self, codes: Codes, lines: Lines) -> bool:
+    def _fill(self, codes: Codes, lines: Lines, places: NDArray[np.intp]) -> bool:
         """Enter the answers of lines; False where one has no label of the dataset, or repeats a target."""
-        places = self._places.of(lines)
         given = np.fromiter(map(self._written_codes.get, lines.labels, repeat(NONE)), np.int16, len(lines.labels))
         ours = places >= 0
         places, given = places[ours], given[ours]

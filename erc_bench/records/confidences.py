@@ -1,28 +1,20 @@
 """How sure a run was of each answer: the score that it gave the label it answered, for systems that give scores.
 
-Read in one pass and kept by content, like answers (`erc_bench.records.answers`): four bytes an utterance.
+Four bytes an utterance, read in the pass that reads the answers and kept with them (`erc_bench.records.answers`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erc_bench.content_cache import ContentCache
-from erc_bench.contract.domain import Dataset
 from erc_bench.contract.system import Prediction
-from erc_bench.paths import cache_dir
-from erc_bench.records.predictions import iterate_predictions, opened_predictions, predictions_path
-from erc_bench.records.written import Places, blocks
+from erc_bench.records.written import Lines, Places
 
-FOLDER = "confidences"
-FORMAT = b"confidences 1"
 NAME = re.compile(rb'("[^"]*"):')
 ROUNDING = 0.02
 """How far the scores of an answer may be from a sum of 1 to be probabilities: exports keep three digits of each."""
@@ -39,90 +31,78 @@ class Confidences:
     probabilities: bool
 
 
-class ConfidenceReader:
-    """Reads the confidences of runs on one dataset.
+class ConfidenceColumn:
+    """The confidences of the answers in lines, which come block by block.
+
+    `plain` turns False where a line has to be read the long way, by `confidences_of`; what was found then means nothing.
 
     Parameters
     ----------
-    dataset
-        Whose test utterances the answers are for.
-    cache
-        Where to keep what was read; default the user's cache folder, which is safe to delete.
+    utterances
+        How many the test split has.
     """
 
-    def __init__(self, dataset: Dataset, cache: Path | None = None) -> None:
-        self._kept = ContentCache((cache or cache_dir()) / FOLDER)
-        self._fingerprint = dataset.fingerprint
-        self._places = Places(dataset.test)
-        self.utterances = self._places.utterances
+    def __init__(self, utterances: int) -> None:
+        self.plain = True
+        self._values = np.full(utterances, np.nan, np.float32)
+        self._probabilities = True
+        self._complete = True
+        self._names: Mapping[bytes, int] = {}
 
-    def of_folder(self, folder: Path) -> Confidences | None:
-        """The confidences of a run; None where some answer has a label and no score for it.
+    @property
+    def found(self) -> Confidences | None:
+        """Those of all lines so far; None where some answer has a label and no score for it."""
+        return Confidences(self._values, self._probabilities) if self._complete else None
 
-        Raises
-        ------
-        DataMissingError, DataCorruptError
-            There are no predictions, or they cannot be read.
-        """
-        path = predictions_path(folder)
-        with opened_predictions(path) as file:
-            first = file.readline()
-        if b'"scores"' not in first:
+    def add(self, lines: Lines | None, places: NDArray[np.intp]) -> None:
+        """Enter the answers of a block (`erc_bench.records.written.blocks`), whose targets have these places."""
+        if not (self.plain and self._complete):
+            return
+        found = None if lines is None else _Scores.of(lines.scores, self._names)
+        if lines is None or found is None:
+            self.plain = False
+            return
+        self._names = found.last
+        ours = [row for row, label in enumerate(lines.labels) if label != b"null" and places[row] >= 0]
+        columns = [found.names[row].get(lines.labels[row]) for row in ours]
+        if None in columns:
+            self._complete = False
+            return
+        self._values[places[ours]] = found.numbers[found.starts[ours] + np.array(columns, np.intp)]
+        self._probabilities = self._probabilities and bool(found.probabilities[ours].all())
+
+
+def confidences_of(predictions: Iterable[Prediction], places: Places) -> Confidences | None:
+    """The confidences of predictions; those for other targets than test utterances are left out.
+
+    None where some answer has a label and no score for it.
+    """
+    values = np.full(places.utterances, np.nan, np.float32)
+    probabilities = True
+    for each in predictions:
+        place = places.of_target(each.dialogue, each.turn)
+        if each.label is None or place < 0:
+            continue
+        if each.scores is None or each.label not in each.scores:
             return None
-        with path.open("rb") as packed:
-            digest = hashlib.file_digest(packed, "sha256").digest()
-        key = hashlib.sha256(b"\0".join([FORMAT, self._fingerprint.encode(), digest])).hexdigest()
-        kept = self._kept.get(key)
-        if kept is None or len(kept) not in (2, 2 + 4 * self.utterances):
-            kept = self._written(self._of_file(path))
-            self._kept.put(key, kept)
-        return self._read(kept)
+        values[place] = each.scores[each.label]
+        given = each.scores.values()
+        probabilities = probabilities and min(given) >= 0 and abs(sum(given) - 1) <= ROUNDING
+    return Confidences(values, probabilities)
 
-    def _of_file(self, path: Path) -> Confidences | None:
-        values = np.full(self.utterances, np.nan, np.float32)
-        probabilities = True
-        names: Mapping[bytes, int] = {}
-        with opened_predictions(path) as file:
-            for _, lines in blocks(file):
-                found = None if lines is None else _Scores.of(lines.scores, names)
-                if lines is None or found is None:
-                    return self.of_predictions(iterate_predictions(path))
-                names = found.last
-                places = self._places.of(lines)
-                ours = [row for row, label in enumerate(lines.labels) if label != b"null" and places[row] >= 0]
-                columns = [found.names[row].get(lines.labels[row]) for row in ours]
-                if None in columns:
-                    return None
-                values[places[ours]] = found.numbers[found.starts[ours] + np.array(columns, np.intp)]
-                probabilities = probabilities and bool(found.probabilities[ours].all())
-        return Confidences(values, probabilities)
 
-    def of_predictions(self, predictions: Iterable[Prediction]) -> Confidences | None:
-        """The confidences of predictions; those for other targets than test utterances are left out."""
-        values = np.full(self.utterances, np.nan, np.float32)
-        probabilities = True
-        for each in predictions:
-            place = self._places.of_target(each.dialogue, each.turn)
-            if each.label is None or place < 0:
-                continue
-            if each.scores is None or each.label not in each.scores:
-                return None
-            values[place] = each.scores[each.label]
-            given = each.scores.values()
-            probabilities = probabilities and min(given) >= 0 and abs(sum(given) - 1) <= ROUNDING
-        return Confidences(values, probabilities)
+def written_confidences(found: Confidences | None) -> bytes:
+    """Confidences as they are kept."""
+    if found is None:
+        return b"- "
+    return (b"p " if found.probabilities else b"s ") + found.values.astype("<f4").tobytes()
 
-    @staticmethod
-    def _written(found: Confidences | None) -> bytes:
-        if found is None:
-            return b"- "
-        return (b"p " if found.probabilities else b"s ") + found.values.astype("<f4").tobytes()
 
-    @staticmethod
-    def _read(content: bytes) -> Confidences | None:
-        if len(content) == 2:
-            return None
-        return Confidences(np.frombuffer(content[2:], "<f4").astype(np.float32), content[:2] == b"p ")
+def kept_confidences(content: bytes) -> Confidences | None:
+    """What `written_confidences` wrote."""
+    if len(content) == 2:
+        return None
+    return Confidences(np.frombuffer(content[2:], "<f4").astype(np.float32), content[:2] == b"p ")
 
 
 @dataclass(frozen=True, eq=False)

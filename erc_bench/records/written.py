@@ -18,11 +18,12 @@ from erc_bench.contract.domain import Dialogue
 from erc_bench.files import utf8
 
 BLOCK_BYTES = 1 << 18
-NUMBER = rb"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?"
-TEXT = rb'[^"\\\x00-\x1f]*'
+# Possessive, which changes no match, because what follows a part is never more of it: half the time without ways back.
+NUMBER = rb"-?+(?:0|[1-9][0-9]{0,15}+)(?:\.[0-9]{1,20}+)?+(?:[eE][-+]?+[0-9]{1,2}+)?+"
+TEXT = rb'[^"\\\x00-\x1f]*+'
 LINE = re.compile(
-    rb'^\{"dialogue":"(%(text)b)","turn":(0|[1-9][0-9]{0,8}),"label":(null|"%(text)b")'
-    rb'(?:,"scores":(\[%(number)b(?:,%(number)b)*\]|\{"%(text)b":%(number)b(?:,"%(text)b":%(number)b)*\}))?\}\n'
+    rb'^\{"dialogue":"(%(text)b)","turn":(0|[1-9][0-9]{0,8}+),"label":(null|"%(text)b")'
+    rb'(?:,"scores":(\[%(number)b(?:,%(number)b)*+\]|\{"%(text)b":%(number)b(?:,"%(text)b":%(number)b)*+\}))?+\}\n'
     % {b"text": TEXT, b"number": NUMBER},
     re.MULTILINE,
 )

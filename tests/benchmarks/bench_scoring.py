@@ -44,7 +44,7 @@ def _measure(utterances: int) -> dict[str, float]:
     same = tuple(Utterance("So?", "AB"[turn % 2], LABELS[turn % 7]) for turn in range(TURNS))
     test = tuple(Dialogue(f"test-{number:06}", same) for number in range(utterances // TURNS))
     dataset = Dataset("made-up", LabelSet(LABELS, LABELS[0]), (), (), test)
-    scores = np.full(7, 0.14286).tolist()
+    scores = dict.fromkeys(LABELS, 0.14286)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "predictions.jsonl"
         with path.open("w") as file:
@@ -54,7 +54,7 @@ def _measure(utterances: int) -> dict[str, float]:
                     file.write(json.dumps(line, separators=(",", ":")) + "\n")
         reader = AnswerReader(dataset, Path(name))
         before, start = _peak_mib(), time.perf_counter()
-        _, codes = reader.of_file(path)
+        codes = reader.of_file(path).codes
         seconds = time.perf_counter() - start
         assert len(codes) == len(test) * TURNS
         assert (codes.reshape(-1, TURNS) == np.arange(TURNS) % 7).all()

@@ -12,12 +12,13 @@ from erc_bench.protocols.confidence import with_confidences
 from erc_bench.protocols.last_turn import LAST_TURN
 from erc_bench.protocols.rows import Row
 from erc_bench.protocols.utterance import UTTERANCE
-from erc_bench.records.answers import AnswerReader
-from erc_bench.records.confidences import ConfidenceReader, Confidences
+from erc_bench.records.answers import AnswerReader, Codes
+from erc_bench.records.confidences import Confidences, confidences_of
+from erc_bench.records.written import Places
 
 Gold = Callable[[Dataset], list[str]]
 ROW = Row("some", "sample", "utterance", "all", "measured", "made up")
-Made = tuple[list[Prediction], AnswerReader, ConfidenceReader]
+Made = tuple[Codes, Confidences | None]
 
 
 @pytest.fixture
@@ -30,14 +31,13 @@ def made(sample: Dataset, gold: Gold, tmp_path: Path) -> Made:
         answer, sure = (names[0], 0.6) if wrong else (label, 0.8)
         other = label if wrong else names[0]
         found.append(Prediction(*target, answer, {answer: sure, other: 1 - sure}))
-    return found, AnswerReader(sample, tmp_path), ConfidenceReader(sample, tmp_path)
+    return AnswerReader(sample, tmp_path).of_predictions(found), confidences_of(found, Places(sample.test))
 
 
 def test_a_row_knows_when_it_is_right(made: Made, sample: Dataset) -> None:
-    predictions, answers, confidences = made
-    given, sure = answers.of_predictions(predictions), confidences.of_predictions(predictions)
+    given, sure = made
     row = with_confidences(ROW, UTTERANCE.view(sample), [given, given], [sure, sure])
-    count = len(predictions)
+    count = len(given)
     wrong = len(range(0, count, 3))
     assert row.scores["ece"].value == pytest.approx((wrong * 0.6 + (count - wrong) * 0.2) / count, abs=1e-6)
     assert row.scores["ece"].deviation == 0
@@ -51,8 +51,7 @@ def test_a_row_knows_when_it_is_right(made: Made, sample: Dataset) -> None:
 
 
 def test_only_the_utterances_of_the_view_count(made: Made, sample: Dataset) -> None:
-    predictions, answers, confidences = made
-    given, sure = answers.of_predictions(predictions), confidences.of_predictions(predictions)
+    given, sure = made
     row = with_confidences(ROW, LAST_TURN.view(sample), [given], [sure])
     assert row.sureness is not None
     assert row.sureness.bins is not None
@@ -60,8 +59,7 @@ def test_only_the_utterances_of_the_view_count(made: Made, sample: Dataset) -> N
 
 
 def test_scores_that_are_no_probabilities_have_no_calibration_error(made: Made, sample: Dataset) -> None:
-    predictions, answers, _ = made
-    given = answers.of_predictions(predictions)
+    given, _ = made
     sure = Confidences(np.linspace(-5, 5, len(given), dtype=np.float32), probabilities=False)
     row = with_confidences(ROW, UTTERANCE.view(sample), [given], [sure])
     assert row.sureness is not None
@@ -70,9 +68,5 @@ def test_scores_that_are_no_probabilities_have_no_calibration_error(made: Made, 
 
 
 def test_a_row_of_which_a_seed_has_no_scores_stays_as_it_is(made: Made, sample: Dataset) -> None:
-    predictions, answers, confidences = made
-    given = answers.of_predictions(predictions)
-    assert (
-        with_confidences(ROW, UTTERANCE.view(sample), [given, given], [confidences.of_predictions(predictions), None])
-        is ROW
-    )
+    given, sure = made
+    assert with_confidences(ROW, UTTERANCE.view(sample), [given, given], [sure, None]) is ROW

@@ -9,15 +9,18 @@ import pytest
 from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataCorruptError
-from erc_bench.records.confidences import ConfidenceReader, Confidences
+from erc_bench.records.answers import AnswerReader
+from erc_bench.records.confidences import Confidences, confidences_of
 from erc_bench.records.predictions import (
     PACKED_FILE,
     PREDICTIONS_FILE,
     iterate_predictions,
     packed,
     predictions_bytes,
+    predictions_path,
     published_bytes,
 )
+from erc_bench.records.written import Places
 
 
 def predictions(dataset: Dataset, *, total: float = 1.0) -> list[Prediction]:
@@ -31,14 +34,14 @@ def predictions(dataset: Dataset, *, total: float = 1.0) -> list[Prediction]:
     return found
 
 
-def reader(dataset: Dataset, tmp_path: Path) -> ConfidenceReader:
-    return ConfidenceReader(dataset, tmp_path / "cache")
+def read(dataset: Dataset, tmp_path: Path) -> Confidences | None:
+    return AnswerReader(dataset, tmp_path / "cache").of_file(predictions_path(tmp_path)).confidences
 
 
 def test_the_confidence_is_the_score_of_the_answer(sample: Dataset, tmp_path: Path) -> None:
     (tmp_path / PREDICTIONS_FILE).write_bytes(predictions_bytes(predictions(sample)))
     for _ in range(2):  # read, then kept
-        found = reader(sample, tmp_path).of_folder(tmp_path)
+        found = read(sample, tmp_path)
         assert found is not None
         assert found.probabilities
         assert found.values[:2] == pytest.approx([0.9, 0.89])
@@ -48,36 +51,36 @@ def test_the_confidence_is_the_score_of_the_answer(sample: Dataset, tmp_path: Pa
 
 def test_exports_keep_confidences(sample: Dataset, tmp_path: Path) -> None:
     (tmp_path / PACKED_FILE).write_bytes(packed(published_bytes(predictions(sample), scores=True)))
-    found = reader(sample, tmp_path).of_folder(tmp_path)
+    found = read(sample, tmp_path)
     assert found is not None
     assert found.probabilities
 
 
 def test_a_run_without_scores_has_no_confidences(sample: Dataset, tmp_path: Path) -> None:
     (tmp_path / PACKED_FILE).write_bytes(packed(published_bytes(predictions(sample), scores=False)))
-    assert reader(sample, tmp_path).of_folder(tmp_path) is None
+    assert read(sample, tmp_path) is None
     every = predictions(sample)
-    assert reader(sample, tmp_path).of_predictions([*every[:-1], Prediction(*every[-1].target, "anger")]) is None
+    assert confidences_of([*every[:-1], Prediction(*every[-1].target, "anger")], Places(sample.test)) is None
 
 
 def test_one_answer_without_a_score_is_kept_as_none(sample: Dataset, tmp_path: Path) -> None:
     every = predictions(sample)
     lines = predictions_bytes([*every[:-1], Prediction(*every[-1].target, "anger", {"fear": 1.0})])
     (tmp_path / PREDICTIONS_FILE).write_bytes(lines)
-    assert [reader(sample, tmp_path).of_folder(tmp_path) for _ in range(2)] == [None, None]
+    assert [read(sample, tmp_path) for _ in range(2)] == [None, None]
 
 
 def test_scores_that_do_not_add_up_are_no_probabilities(sample: Dataset, tmp_path: Path) -> None:
-    found = reader(sample, tmp_path).of_predictions(predictions(sample, total=7.0))
+    found = confidences_of(predictions(sample, total=7.0), Places(sample.test))
     assert found is not None
     assert not found.probabilities
 
 
 def test_a_changed_file_is_read_again(sample: Dataset, tmp_path: Path) -> None:
     (tmp_path / PREDICTIONS_FILE).write_bytes(predictions_bytes(predictions(sample)))
-    reader(sample, tmp_path).of_folder(tmp_path)
+    read(sample, tmp_path)
     (tmp_path / PREDICTIONS_FILE).write_bytes(predictions_bytes(predictions(sample, total=0.5)))
-    found = reader(sample, tmp_path).of_folder(tmp_path)
+    found = read(sample, tmp_path)
     assert found is not None
     assert found.values[0] == pytest.approx(0.45)
 
@@ -109,7 +112,7 @@ def written(*, shuffled: bool = False, more: bytes = b"") -> list[bytes]:
         written(more=b'{"dialogue":"test-00002","turn":1,"label":"happiness","scores":{"happiness":-0.5}}\n'),
         written(more=b'{"dialogue":"test-00002","turn":1,"label":"happiness"}\n'),
         written(more=b'{"dialogue":"test-00002","turn":1,"label":"happiness","scores":[0.1,0.2,0.7]}\n'),
-        written(more=b'{"dialogue":"test-00002","turn":1,"label":"b","scores":{"b":1,"b":0.5}}\n'),
+        written(more=b'{"dialogue":"test-00002","turn":1,"label":"fear","scores":{"fear":1,"fear":0.5}}\n'),
         written(more=b'{"dialogue":"test-00002","turn":1,"label":"fear","scores":{"fear":1}'),
         written(more=b'{"dialogue": "test-00002","turn":1,"label":"fear","scores":{"fear":1}}\n'),
         written(more=b'{"dialogue":"test-00002","turn":1,"label":"\\u0066ear","scores":{"fear":1}}\n'),
@@ -123,15 +126,16 @@ def test_lines_as_we_write_them_are_read_fast_to_the_same(
     (path := tmp_path / PREDICTIONS_FILE).write_bytes(b"".join(lines))
 
     def long_way() -> Confidences | None:
-        return reader(sample, tmp_path).of_predictions(iterate_predictions(path))
+        AnswerReader(sample, tmp_path / "cache").of_predictions(iterate_predictions(path))
+        return confidences_of(iterate_predictions(path), Places(sample.test))
 
     try:
         expected = long_way()
     except DataCorruptError as error:
         with pytest.raises(DataCorruptError, match=re.escape(str(error))):
-            reader(sample, tmp_path).of_folder(tmp_path)
+            read(sample, tmp_path)
         return
-    found = reader(sample, tmp_path).of_folder(tmp_path)
+    found = read(sample, tmp_path)
     assert (found is None) is (expected is None)
     if found is not None and expected is not None:
         np.testing.assert_array_equal(found.values, expected.values)
