@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from erc_bench.board.contrasts import Contrasts, answered, read_contrasts
+from erc_bench.board.corpora import Asked, Corpora, Corpus
 from erc_bench.board.formats.pictures import FORMATS as PICTURE_FORMATS
 from erc_bench.board.formats.pictures import write_pictures
-from erc_bench.board.model import Board, ranked
+from erc_bench.board.model import Board
 from erc_bench.board.published import published_rows
 from erc_bench.contract.domain import SPLITS, Dataset
-from erc_bench.data import dataset_spec, load_dataset
-from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UnknownNameError, UsageError
+from erc_bench.data import dataset_spec
+from erc_bench.errors import DataError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.progress import Progress
 from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.registry import find_protocol, protocol_of, protocols
 from erc_bench.protocols.rows import Row, Section
-from erc_bench.protocols.runs import DatasetRuns
-from erc_bench.protocols.subsets import ALL
-from erc_bench.records.groups import RunGroup, group_runs, without_twins
+from erc_bench.records.groups import RunGroup, group_runs
 from erc_bench.records.record import Run, survey_runs
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
 
@@ -47,6 +46,7 @@ def build_boards(
     rank_by: str | None = None,
     contrasts: Path | None = None,
     progress: Progress | None = None,
+    processes: int = 1,
 ) -> Boards:
     """Compute the boards of every dataset that has complete runs, or of one dataset.
 
@@ -63,6 +63,9 @@ def build_boards(
         Name of the metric that ranks the rows; default the metric of each dataset.
     contrasts
         File of planned contrasts; default those of the package, where their rows are there.
+    processes
+        How many may compute side by side, where there are runs enough to pay for starting them. More than one is for programs
+        whose main module can be imported without doing anything, as `multiprocessing` asks for.
 
     Raises
     ------
@@ -85,11 +88,26 @@ def build_boards(
     problems = [error for folder, error in found.problems.items() if dataset in (None, folder.parts[-4])]
     runs = [run for run in found.runs if dataset in (None, run.record.dataset)]
     groups = group_runs(runs)
-    names = [dataset] if dataset is not None else sorted({group.record.dataset for group in groups})
+    asked = {
+        name: Asked(name, tuple(mine), results, data_dir, rank_by)
+        for name in {group.record.dataset for group in groups}
+        if (mine := [group for group in groups if group.record.dataset == name])
+    }
+    corpora = Corpora(asked, progress)
+    shared = corpora.shared_sections(wanted, processes)
     every: list[Board] = []
-    for name in names:
+    for name in [dataset] if dataset is not None else sorted(asked):
         try:
-            every.append(_board(name, groups, wanted, protocol, results, data_dir, progress, rank_by, questions))
+            if name in asked:
+                corpus = corpora.corpus(name)
+                sections = [
+                    section
+                    for scored in wanted
+                    for section in shared.get((name, scored.name)) or corpus.sections(scored)
+                ]
+                every.append(_board(corpus, sections, wanted, published_rows(name, protocol), questions))
+            else:
+                every.append(published_board(name, protocol, rank_by))
         except DataError as error:
             if name == dataset:
                 raise
@@ -108,36 +126,6 @@ def _nothing(results: Path, dataset: str | None, protocol: str | None, runs: int
     )
 
 
-def _board(
-    name: str,
-    groups: Sequence[RunGroup],
-    wanted: Sequence[Protocol],
-    protocol: str | None,
-    results: Path,
-    data_dir: Path | None,
-    progress: Progress | None,
-    rank_by: str | None,
-    contrasts: Contrasts,
-) -> Board:
-    mine = [group for group in groups if group.record.dataset == name]
-    published = published_rows(name, protocol)
-    if not mine:
-        return published_board(name, protocol, rank_by)
-    try:
-        dataset = load_dataset(name, data_dir=data_dir)
-    except UnknownNameError as error:
-        raise DataCorruptError(
-            f"the run in {mine[0].runs[0].folder} must be on a dataset that is known here: {error} Install the package that "
-            "has it, name the folder that holds it with --data-dir, or remove the run."
-        ) from None
-    except DataMissingError as error:
-        raise DataMissingError(
-            f"{error}\nThe runs on {name} in {results} are scored against its gold labels. To leave them out, name another "
-            "dataset with --dataset."
-        ) from None
-    return measured_board(dataset, mine, wanted, published, progress, rank_by, contrasts)
-
-
 def measured_board(
     dataset: Dataset,
     groups: Sequence[RunGroup],
@@ -151,42 +139,34 @@ def measured_board(
 
     Contrasts are answered if given, and left out if they are on rows of protocols that are not wanted.
     """
-    ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset)
-    sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
-    kept, twins = without_twins(groups)
-    runs = DatasetRuns.of(dataset, kept, progress)
+    corpus = Corpus(dataset, groups, rank_by, progress)
     scored = list(protocols().values()) if wanted is None else wanted
-    found = tuple(
-        replace(ranked(section, ranking), breakdowns=protocol.breakdowns(runs) if section.subset == ALL.name else ())
-        for protocol in scored
-        if protocol.applies_to(dataset)
-        for section in _noting_twins(protocol.sections(runs), runs, [(a, b) for a, b in twins if protocol.covers(a)])
+    sections = [section for protocol in scored for section in corpus.sections(protocol)]
+    return _board(corpus, sections, scored, published, contrasts)
+
+
+def _board(
+    corpus: Corpus,
+    sections: Sequence[Section],
+    wanted: Sequence[Protocol],
+    published: Sequence[Row],
+    contrasts: Contrasts | None,
+) -> Board:
+    dataset = corpus.dataset
+    sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
+    metric = ranking_metric(dataset)
+    asked = [] if contrasts is None else answered(contrasts, dataset.name, sections, corpus.runs.rows, metric)
+    answers = tuple(each for each in asked if each.contrast.protocol in {protocol.name for protocol in wanted})
+    return Board(
+        dataset.name,
+        dataset.fingerprint,
+        sizes,
+        dataset.labels,
+        tuple(sections),
+        tuple(published),
+        corpus.ranking,
+        answers,
     )
-    asked = [] if contrasts is None else answered(contrasts, dataset.name, found, runs.rows, ranking_metric(dataset))
-    answers = tuple(each for each in asked if each.contrast.protocol in {protocol.name for protocol in scored})
-    return Board(dataset.name, dataset.fingerprint, sizes, dataset.labels, found, tuple(published), ranking, answers)
-
-
-def _noting_twins(
-    sections: Sequence[Section], runs: DatasetRuns, twins: Sequence[tuple[RunGroup, RunGroup]]
-) -> list[Section]:
-    """The sections, whose rows say where a run over last turns only is left out as the same system."""
-    notes = {
-        named.title: f"its runs with targets={twin.record.targets} are the same configuration and no row of their own"
-        for twin, kept in twins
-        for named in runs.rows
-        if named.group is kept
-    }
-    return [
-        replace(
-            section,
-            rows=tuple(
-                replace(row, notes=(*row.notes, notes[row.title])) if row.title in notes else row
-                for row in section.rows
-            ),
-        )
-        for section in sections
-    ]
 
 
 def published_board(name: str, protocol: str | None = None, rank_by: str | None = None) -> Board:

@@ -72,6 +72,7 @@ def leaderboard(
     from erc_bench.board.build import build_boards, parse_formats, stem_of, write_boards
     from erc_bench.data.registry import dataset_name
     from erc_bench.progress import default_progress
+    from erc_bench.toolkit.threads import available_threads
 
     names, place = parse_formats(formats), options.folder_to_write(output_dir, results_dir)
     if across:
@@ -90,6 +91,7 @@ def leaderboard(
         rank_by=rank_by,
         contrasts=contrasts,
         progress=default_progress(),
+        processes=available_threads(),
     )
     stem = stem_of(dataset and dataset_name(dataset), protocol, rank_by)
     paths = write_boards(found.boards, place, names, stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from erc_bench.protocols.views import View, dialogue_confusions
 from erc_bench.records.answers import AnswerReader, Answers, Codes
 from erc_bench.records.confidences import Confidences
 from erc_bench.records.groups import NamedGroup, RunGroup, check_run, named_groups
+from erc_bench.records.predictions import predictions_path
 from erc_bench.records.record import Run
 
 
@@ -51,6 +53,15 @@ class DatasetRuns:
                 self._answers[run.folder] = self._reader.of_run(run)
                 self._checked.add(run.folder)
                 task.advance()
+
+    def read_ahead(self, folders: Iterable[Path]) -> None:
+        """Let what stands in folders of runs be kept on disk (`erc_bench.records.answers`), for processes beside this one.
+
+        A run that cannot be read is left to `read`, which says why.
+        """
+        for folder in folders:
+            with suppress(DataError):
+                self._reader.of_file(predictions_path(folder))
 
     def answers(self, group: RunGroup) -> list[Codes]:
         """What every run of a group answered to each test utterance."""

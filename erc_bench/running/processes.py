@@ -7,10 +7,7 @@ asked to, and when the process that started it is gone; the record it was making
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 import signal
-import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +25,7 @@ from erc_bench.running.parcels import Failure, Parcel, Result, SentError, datase
 from erc_bench.running.relay import Message, Playback, RelayProgress
 from erc_bench.running.request import RunOutcome, RunRequest
 from erc_bench.running.runner import give_up
+from erc_bench.spawned import end_with_parent, spawn
 
 ATTEMPTS = 2
 SECONDS_TO_STOP = 15.0
@@ -103,16 +101,7 @@ class _Pool:
             worker.connection.send(Parcel.of(request))
 
     def _start(self) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, datasets_of(self.requests)), name="erc-bench run")
-        # Until it has its own way of stopping, Ctrl-C in the terminal must not reach it.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        theirs.close()
+        process, ours = spawn(work, datasets_of(self.requests), name="erc-bench run")
         return _Worker(process, ours)
 
     def _listen(self, worker: _Worker, waiting: deque[int]) -> Iterator[Result]:
@@ -189,7 +178,7 @@ def work(connection: Connection[Message | Ended, Parcel | None], datasets: Mappi
     signal.signal(signal.SIGTERM, _interrupted)
     signal.signal(signal.SIGINT, _ignored)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         while (parcel := connection.recv()) is not None:
             connection.send(Ended(made(parcel.opened(datasets), RelayProgress(connection.send))))
@@ -204,10 +193,3 @@ def _ignored(_signal: int, _frame: FrameType | None) -> None:
 def _interrupted(_signal: int, _frame: FrameType | None) -> Never:
     signal.signal(signal.SIGTERM, _ignored)
     raise KeyboardInterrupt
-
-
-def _stop_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)

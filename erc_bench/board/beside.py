@@ -1,0 +1,122 @@
+"""Work shared with processes beside this one, each of which takes the next task when it is done with one.
+
+What another process cannot do (it fails or dies there, or the result cannot be sent) is done here, where it meets the same
+error: other processes only save time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from erc_bench.errors import DataError
+from erc_bench.spawned import end_with_parent, spawn
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Beside(Generic[Task, Result]):
+    """Other processes that share the tasks of this one, from entering the context to leaving it.
+
+    Parameters
+    ----------
+    work
+        Does a task. It is sent to the processes once, and may keep there what the next task needs, too.
+    processes
+        How many there are beside this one.
+    """
+
+    def __init__(self, work: Callable[[Task], Result], processes: int) -> None:
+        self._work = work
+        self._processes = processes
+        self._workers: list[tuple[SpawnProcess, Connection[Any, Any]]] = []
+
+    def __enter__(self) -> Self:
+        with contextlib.suppress(Exception):  # no more processes may be started, or the work cannot be sent
+            for _ in range(self._processes):
+                self._workers.append(spawn(_serve, self._work, name="erc-bench board"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process, connection in self._workers:
+            process.kill()
+            process.join()
+            connection.close()
+
+    def results(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | None]]:
+        """The result of each task as it is there, None for one that met a `DataError`."""
+        waiting, arrived, lost = deque(tasks), SimpleQueue[tuple[Task, Result]](), deque[Task]()
+        threads = [
+            threading.Thread(target=self._feed, args=(connection, waiting, arrived, lost), daemon=True)
+            for _, connection in self._workers
+        ]
+        for thread in threads:
+            thread.start()
+        while (task := _next(waiting)) is not None:
+            yield task, self._done(task)
+        for thread in threads:
+            thread.join()
+        while not arrived.empty():
+            yield arrived.get()
+        for task in lost:
+            yield task, self._done(task)
+
+    def _done(self, task: Task) -> Result | None:
+        try:
+            return self._work(task)
+        except DataError:
+            return None
+
+    def _feed(
+        self,
+        connection: Connection[Any, Any],
+        waiting: deque[Task],
+        arrived: SimpleQueue[tuple[Task, Result]],
+        lost: deque[Task],
+    ) -> None:
+        """Hand one process tasks as long as there are any; what does not come back is lost."""
+        while (task := _next(waiting)) is not None:
+            try:
+                connection.send(task)
+                done, result = connection.recv()
+            except Exception:
+                done, result = False, None
+            if done:
+                arrived.put((task, result))
+            else:
+                lost.append(task)
+                if connection.closed or not self._is_served(connection):
+                    return
+
+    def _is_served(self, connection: Connection[Any, Any]) -> bool:
+        return any(process.is_alive() for process, own in self._workers if own is connection)
+
+
+def _next(waiting: deque[Task]) -> Task | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _serve(connection: Connection[Any, Any], work: Callable[[Task], Result]) -> None:
+    end_with_parent()
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task = connection.recv()
+            try:
+                connection.send((True, work(task)))
+            except OSError:
+                raise
+            except Exception:
+                connection.send((False, None))
