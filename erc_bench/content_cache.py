@@ -28,6 +28,7 @@ class ContentCache:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._ready: set[Path] = set()
 
     def get(self, key: str) -> bytes | None:
         """The entry of a key (SHA-256 in hex), None if there is none that is whole."""
@@ -43,8 +44,10 @@ class ContentCache:
         place = self._place(key)
         temporary = place.with_name(f".{key}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         with suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(place.parent)
+            if place.parent not in self._ready:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                remove_leftovers(place.parent)
+                self._ready.add(place.parent)
             try:
                 temporary.write_bytes(content + hashlib.sha256(content).digest())
                 temporary.replace(place)

@@ -40,6 +40,12 @@ def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
     return len(one & other) / len(one | other)
 
 
+def _is_near(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether the similarity is at least 0.8, which sets of too different sizes never have."""
+    smaller, larger = sorted((len(one), len(other)))
+    return smaller + ROUNDING >= THRESHOLD * larger and jaccard(one, other) >= THRESHOLD
+
+
 def near_pairs(shingles: Sequence[frozenset[str]], *, what: str, progress: Progress) -> list[tuple[int, int]]:
     """Positions (later, earlier) of all pairs with a Jaccard similarity of at least 0.8, equal ones among them."""
     from datasketch import MinHash, MinHashLSH
@@ -67,5 +73,5 @@ def with_twin(these: Sequence[frozenset[str]], others: Iterable[frozenset[str]])
     found: set[int] = set()
     for other in others:
         proposed = {position for shingle in looked_up.keys() & other for position in looked_up[shingle]} - found
-        found |= {position for position in proposed if jaccard(these[position], other) >= THRESHOLD}
+        found |= {position for position in proposed if _is_near(these[position], other)}
     return frozenset(found)

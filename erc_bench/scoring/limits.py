@@ -52,10 +52,11 @@ def degrees_of_freedom(moved: NDArray[np.float64], seed_terms: Sequence[tuple[fl
     The dialogues' share comes from the kurtosis of their influences: it is about D where all dialogues matter alike,
     and falls to 2 where a single one decides. `seed_terms` are variances with their degrees of freedom.
     """
-    squares = float((moved**2).sum())
+    squared = moved**2
+    squares = float(squared.sum())
     terms = list(seed_terms)
     if squares > 0:
-        kurtosis = len(moved) * float((moved**4).sum()) / squares**2
+        kurtosis = len(moved) * float((squared**2).sum()) / squares**2
         terms.append((squares, 2 * len(moved) / (kurtosis - 1) if kurtosis > 1 else np.inf))
     spread = sum(variance**2 / freedom for variance, freedom in terms)
     return sum(variance for variance, _ in terms) ** 2 / spread if spread > 0 else np.inf

@@ -199,17 +199,33 @@ def resampled_scores(columns: NDArray[Any], metric: Metric, labels: LabelSet, we
     if (gold == gold[:, :1]).all():
         gold = gold[:, :1]  # runs on the same utterances share their gold counts
     answers = np.concatenate([columns[:, :, :size], columns[:, :, 2 * size :]], axis=2)
-    factors = [np.ascontiguousarray(part.T.reshape(-1, dialogues).astype(exact)) for part in (gold, answers)]
+    factors = [_Counts(part.T.reshape(-1, dialogues).astype(exact)) for part in (gold, answers)]
     found = np.empty((runs, weights.resamples))
     start = 0
     for block in weights.blocks():
         drawn = block.astype(exact).T
         # Laid out count by count, so that sums over labels run along memory.
         of_gold, of_answers = (
-            np.moveaxis((factor @ drawn).astype(np.float64).reshape(-1, members, len(block)), 0, -1)
+            np.moveaxis(factor.of(drawn).reshape(-1, members, len(block)), 0, -1)
             for factor, members in zip(factors, (gold.shape[1], runs), strict=True)
         )
         counts = Margins(of_answers[..., :size], of_gold, of_answers[..., size:], emotions)
         found[:, start : start + len(block)] = metric.of(counts)
         start += len(block)
     return found
+
+
+class _Counts:
+    """Counts of dialogues (N, D), to be summed over the dialogues of resamples."""
+
+    def __init__(self, counts: NDArray[Any]) -> None:
+        # Many have no unusable answer, or never one of the labels: sums of nothing need no product.
+        self._places = np.flatnonzero(counts.any(axis=1))
+        self._counts = np.ascontiguousarray(counts[self._places])
+        self._number = len(counts)
+
+    def of(self, drawn: NDArray[Any]) -> NDArray[np.float64]:
+        """The sums of resamples (D, R), float64 (N, R)."""
+        sums = np.zeros((self._number, drawn.shape[1]))
+        sums[self._places] = self._counts @ drawn
+        return sums
