@@ -17,7 +17,7 @@ from erc_bench.records.groups import NamedGroup
 from erc_bench.scoring.catalogue import MICRO_F1, ranking_metric
 from erc_bench.scoring.limits import measured
 from erc_bench.scoring.metric import Margins, Metric
-from erc_bench.scoring.metrics import row_margins
+from erc_bench.scoring.metrics import pooled
 
 OTHERS = "any other label"
 
@@ -103,13 +103,13 @@ def _breakdown(
     phenomenon: Phenomenon, groups: Sequence[Group], runs: DatasetRuns, rows: Sequence[NamedGroup], view: View
 ) -> Breakdown:
     scores: dict[str, list[Score]] = {named.title: [] for named in rows}
-    counted: dict[int, list[list[NDArray[np.int64]]]] = {}  # the labels share one choice of utterances
+    counted: dict[int, list[NDArray[np.int64]]] = {}  # the labels share one choice of utterances
     for group in groups:
         if id(group.inside) not in counted:
             part = group.view(view)
-            counted[id(group.inside)] = [runs.confusions(part, named.group) for named in rows]
-        for named, confusions in zip(rows, counted[id(group.inside)], strict=True):
-            scores[named.title].append(_score(group, confusions))
+            counted[id(group.inside)] = [runs.margins(part, named.group)[0] for named in rows]
+        for named, columns in zip(rows, counted[id(group.inside)], strict=True):
+            scores[named.title].append(_score(group, columns))
     return Breakdown(
         phenomenon.name,
         phenomenon.meaning,
@@ -121,9 +121,12 @@ def _breakdown(
     )
 
 
-def _score(group: Group, confusions: Sequence[NDArray[np.int64]]) -> Score:
-    columns = row_margins([group.counts(run) for run in confusions])
+def _score(group: Group, columns: NDArray[np.int64]) -> Score:
+    """The score of a row on a group from its margins (D, S, 3K + 1) there."""
+    labels = group.labels
+    if group.label is not None:  # its F1 needs no more than its own counts
+        columns, labels = pooled(columns, [group.label]), LabelSet((group.name,), neutral=None)
     total = columns.sum(axis=0)
-    whole, without = Margins.of(total, group.labels), Margins.of(total - columns, group.labels)
+    whole, without = Margins.of(total, labels), Margins.of(total - columns, labels)
     found = measured(group.metric, whole, without)
     return Score(found.value, *found.interval(), found.deviation)

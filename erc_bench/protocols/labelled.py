@@ -123,11 +123,11 @@ class LabelProtocol(Protocol):
         """The section of some rows on some utterances of a subset."""
         labels = part.labels
         weights = resample_weights(len(part.dialogues))
-        confusions = [runs.confusions(part, named.group) for named in covered]
-        found = kept_estimates([metrics.row_margins(by_seed) for by_seed in confusions], labels, weights)
+        counts = [runs.margins(part, named.group) for named in covered]
+        found = kept_estimates([margins for margins, _ in counts], labels, weights)
         rows = [
-            _row(part, named, estimated, np.stack([run.sum(axis=0) for run in by_seed]), labels)
-            for named, estimated, by_seed in zip(covered, found, confusions, strict=True)
+            _row(part, named, estimated, by_seed, labels)
+            for named, estimated, (_, by_seed) in zip(covered, found, counts, strict=True)
         ]
         if labels == runs.dataset.labels:
             rows = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from erc_bench.contract.domain import Dataset
 from erc_bench.errors import DataCorruptError, DataError
 from erc_bench.progress import Progress, SilentProgress
-from erc_bench.protocols.views import View, dialogue_confusions
+from erc_bench.protocols.views import View, dialogue_confusions, dialogue_margins
 from erc_bench.records.answers import AnswerReader, Answers, Codes
 from erc_bench.records.confidences import Confidences
 from erc_bench.records.groups import NamedGroup, RunGroup, check_run, named_groups
 from erc_bench.records.predictions import predictions_path
-from erc_bench.records.record import Run
+
+Counted = TypeVar("Counted")
 
 
 class DatasetRuns:
@@ -81,11 +83,19 @@ class DatasetRuns:
         DataCorruptError
             A run that cannot be scored.
         """
-        self.read([group])
-        return [self._confusions(part, run) for run in group.runs]
+        return self._counted(group, lambda codes: dialogue_confusions(part, codes, part.labels))
 
-    def _confusions(self, part: View, run: Run) -> NDArray[np.int64]:
-        try:
-            return dialogue_confusions(part, self._answers[run.folder].codes, part.labels)
-        except DataError as error:
-            raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None
+    def margins(self, part: View, group: RunGroup) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The `row_margins` of these counts, int64 (D, S, 3K + 1), and their sums over dialogues, (S, K, K + 1)."""
+        found = self._counted(group, lambda codes: dialogue_margins(part, codes))
+        return np.stack([by_dialogue for by_dialogue, _ in found], axis=1), np.stack([total for _, total in found])
+
+    def _counted(self, group: RunGroup, count: Callable[[Codes], Counted]) -> list[Counted]:
+        self.read([group])
+        found = []
+        for run in group.runs:
+            try:
+                found.append(count(self._answers[run.folder].codes))
+            except DataError as error:
+                raise DataCorruptError(f"the complete run in {run.folder} cannot be scored: {error}") from None
+        return found

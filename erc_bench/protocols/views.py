@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +41,52 @@ class View:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @cached_property
+    def gold_counts(self) -> NDArray[np.int64]:
+        """How often each dialogue has each label, int64 (D, K)."""
+        return _counts(self.dialogue_index, self.gold_codes, len(self.dialogues), len(self.labels))
+
+
+def _counts(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], number_of_rows: int, number_of_columns: int
+) -> NDArray[np.int64]:
+    """How many pairs of a row and a column are in each cell of a table."""
+    found = np.bincount(rows * number_of_columns + columns, minlength=number_of_rows * number_of_columns)
+    return found.reshape(number_of_rows, number_of_columns).astype(np.int64, copy=False)
+
 
 def dialogue_confusions(view: View, answers: Codes, labels: LabelSet) -> NDArray[np.int64]:
     """Confusion counts of every dialogue of a view, int64 (D, K, K + 1), in the order of `view.dialogues`.
 
     `answers` are those of a run to all test utterances (`erc_bench.records.answers`); answers to others than those of
     the view are left out: a view selects from a run.
+
+    Raises
+    ------
+    DataError
+        Targets of the view without a prediction (their number and the first few).
+    """
+    predicted, size = answers_in(view, answers), len(labels)
+    return _counts(
+        view.dialogue_index, view.gold_codes * (size + 1) + predicted, len(view.dialogues), size * (size + 1)
+    ).reshape(len(view.dialogues), size, size + 1)
+
+
+def dialogue_margins(view: View, answers: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The margins of `dialogue_confusions` (`erc_bench.scoring.metrics.margins`), int64 (D, 3K + 1), and their sum, (K, K + 1).
+
+    Counted without the confusions of each dialogue, of which there are many more than of answers. Raises as these do.
+    """
+    predicted, dialogues, size = answers_in(view, answers), len(view.dialogues), len(view.labels)
+    right = predicted == view.gold_codes
+    hits = _counts(view.dialogue_index[right], predicted[right], dialogues, size)
+    answered = _counts(view.dialogue_index, predicted, dialogues, size + 1)
+    total = _counts(view.gold_codes, predicted, size, size + 1)
+    return np.concatenate([hits, view.gold_counts, answered], axis=1), total
+
+
+def answers_in(view: View, answers: Codes) -> NDArray[np.intp]:
+    """The position of the answer to each utterance of a view among the labels that count, K for one that is none of them.
 
     Raises
     ------
@@ -63,12 +104,7 @@ def dialogue_confusions(view: View, answers: Codes, labels: LabelSet) -> NDArray
             f"{len(missing)}: {first}{', …' if len(missing) > NAMED_MISSING else ''}. "
             "Finish the run, or score it under a protocol that it covers."
         )
-    if view.codes is not None:
-        predicted = view.codes[predicted]
-    size = len(labels)
-    cells = (view.dialogue_index * size + view.gold_codes) * (size + 1) + predicted
-    counts = np.bincount(cells, minlength=len(view.dialogues) * size * (size + 1))
-    return counts.reshape(len(view.dialogues), size, size + 1).astype(np.int64)
+    return predicted if view.codes is None else view.codes[predicted]
 
 
 def gold_positions(dataset: Dataset) -> NDArray[np.intp]:
