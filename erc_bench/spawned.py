@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -19,7 +20,8 @@ def spawn(work: Callable[..., None], *arguments: Any, name: str) -> tuple[SpawnP
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(theirs, *arguments), name=name, daemon=True)
+    process = context.Process(target=work, args=(theirs, *arguments), name=name)
+    resource_tracker.ensure_running()  # which the first process would start, and it unblocks SIGINT
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

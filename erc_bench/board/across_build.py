@@ -30,6 +30,7 @@ def build_across(
     data_dir: Path | None = None,
     rank_by: str | None = None,
     progress: Progress | None = None,
+    processes: int = 1,
 ) -> Across:
     """Compute the board across every dataset that has complete runs; parameters and errors as for `build_boards`.
 
@@ -41,7 +42,9 @@ def build_across(
         A protocol whose rows are not ranked.
     """
     check_protocol(protocol)
-    found = build_boards(results, protocol=protocol, data_dir=data_dir, rank_by=rank_by, progress=progress)
+    found = build_boards(
+        results, protocol=protocol, data_dir=data_dir, rank_by=rank_by, progress=progress, processes=processes
+    )
     return Across(across_board(found.boards, protocol), found.incomplete, found.problems)
 
 

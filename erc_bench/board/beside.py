@@ -38,6 +38,7 @@ class Beside(Generic[Task, Result]):
         self._work = work
         self._processes = processes
         self._workers: list[tuple[SpawnProcess, Connection[Any, Any]]] = []
+        self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
         with contextlib.suppress(Exception):  # no more processes may be started, or the work cannot be sent
@@ -48,23 +49,26 @@ class Beside(Generic[Task, Result]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process, connection in self._workers:
+        for process, _ in self._workers:
             process.kill()
             process.join()
+        for thread in self._threads:  # which find their processes gone
+            thread.join()
+        for _, connection in self._workers:
             connection.close()
 
     def results(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | None]]:
         """The result of each task as it is there, None for one that met a `DataError`."""
         waiting, arrived, lost = deque(tasks), SimpleQueue[tuple[Task, Result]](), deque[Task]()
-        threads = [
-            threading.Thread(target=self._feed, args=(connection, waiting, arrived, lost), daemon=True)
-            for _, connection in self._workers
+        self._threads = [
+            threading.Thread(target=self._feed, args=(*worker, waiting, arrived, lost), daemon=True)
+            for worker in self._workers
         ]
-        for thread in threads:
+        for thread in self._threads:
             thread.start()
         while (task := _next(waiting)) is not None:
             yield task, self._done(task)
-        for thread in threads:
+        for thread in self._threads:
             thread.join()
         while not arrived.empty():
             yield arrived.get()
@@ -79,6 +83,7 @@ class Beside(Generic[Task, Result]):
 
     def _feed(
         self,
+        process: SpawnProcess,
         connection: Connection[Any, Any],
         waiting: deque[Task],
         arrived: SimpleQueue[tuple[Task, Result]],
@@ -95,11 +100,8 @@ class Beside(Generic[Task, Result]):
                 arrived.put((task, result))
             else:
                 lost.append(task)
-                if connection.closed or not self._is_served(connection):
+                if not process.is_alive():
                     return
-
-    def _is_served(self, connection: Connection[Any, Any]) -> bool:
-        return any(process.is_alive() for process, own in self._workers if own is connection)
 
 
 def _next(waiting: deque[Task]) -> Task | None:

@@ -155,6 +155,10 @@ class Scoring:
         return corpus.sections(find_protocol(self.protocol))
 
 
+Task = Reading | Choosing | Scoring
+Sections = tuple[Section, ...]
+
+
 class Corpora:
     """Corpora, each opened when it is first needed. As sent to another process they are opened anew there, and silent."""
 
@@ -166,7 +170,7 @@ class Corpora:
     def __reduce__(self) -> tuple[type[Corpora], tuple[Mapping[str, Asked]]]:
         return Corpora, (self._asked,)
 
-    def __call__(self, task: Reading | Choosing | Scoring) -> tuple[Section, ...]:
+    def __call__(self, task: Task) -> Sections:
         """Do a task; raises `DataError` where it cannot be done."""
         return task.done(self.corpus(task.dataset))
 
@@ -176,21 +180,21 @@ class Corpora:
             self._open[name] = self._asked[name].opened(self._progress)
         return self._open[name]
 
-    def shared_sections(self, wanted: Sequence[Protocol], processes: int) -> dict[Key, tuple[Section, ...]]:
+    def shared_sections(self, wanted: Sequence[Protocol], processes: int) -> dict[Key, Sections]:
         """The sections of each corpus and protocol, as far as they can be had; none where sharing them does not pay."""
         folders = {name: each.read_for(wanted) for name, each in self._asked.items()}
         total = sum(map(len, folders.values()))
         if processes < 2 or total < FEWEST_RUNS_SHARED:
             return {}
         names = sorted(folders, key=lambda name: len(folders[name]), reverse=True)
-        ahead: list[Reading | Choosing | Scoring] = []
+        ahead: list[Task] = []
         for name in names:
             ahead.append(Choosing(name))
             ahead += [
                 Reading(name, tuple(folders[name][start : start + RUNS_A_TASK]))
                 for start in range(0, len(folders[name]), RUNS_A_TASK)
             ]
-        scoring = [Scoring(name, protocol.name) for name in names for protocol in wanted]
+        scoring: list[Task] = [Scoring(name, protocol.name) for name in names for protocol in wanted]
         # Threads of linear algebra would wait for each other in the cores that the processes use.
         with fixed_threads(1), Beside(self, processes - 1) as beside:
             with (self._progress or SilentProgress()).task("Reading runs", total, "runs") as shown:

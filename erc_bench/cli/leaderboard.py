@@ -128,10 +128,16 @@ def _across(
     from erc_bench.board.across_build import STEM, build_across, check_formats, write_across
     from erc_bench.board.build import stem_of
     from erc_bench.progress import default_progress
+    from erc_bench.toolkit.threads import available_threads
 
     check_formats(names)
     found = build_across(
-        results_dir, protocol=protocol, data_dir=data_dir, rank_by=rank_by, progress=default_progress()
+        results_dir,
+        protocol=protocol,
+        data_dir=data_dir,
+        rank_by=rank_by,
+        progress=default_progress(),
+        processes=available_threads(),
     )
     paths = write_across(found.board, output, names, stem_of(protocol=protocol, rank_by=rank_by, stem=STEM))
     if as_json:

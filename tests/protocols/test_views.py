@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from erc_bench.contract.domain import Dataset, Dialogue, Target
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Target
 from erc_bench.contract.system import Prediction
 from erc_bench.errors import DataError
 from erc_bench.protocols.emotional import EMOTIONAL
 from erc_bench.protocols.last_turn import LAST_TURN
 from erc_bench.protocols.subsets import ALL, NOT_VERBATIM
 from erc_bench.protocols.utterance import UTTERANCE
-from erc_bench.protocols.views import dialogue_confusions, gold_positions
+from erc_bench.protocols.views import dialogue_confusions, dialogue_margins, gold_positions
 from erc_bench.records.answers import AnswerReader, Codes
-from erc_bench.scoring.metrics import confusion_counts
+from erc_bench.scoring.metrics import confusion_counts, margins
 
 
 def codes(dataset: Dataset, answers: Mapping[Target, str | None]) -> Codes:
@@ -38,6 +38,21 @@ def test_confusions_by_dialogue_sum_to_those_of_all_utterances(small: Dataset) -
     np.testing.assert_array_equal(
         counts.sum(axis=0), confusion_counts(whole.gold, [answers[target] for target in whole.targets], small.labels)
     )
+
+
+@pytest.mark.parametrize("labels", [None, LabelSet(("joy",), neutral=None)])
+def test_margins_are_those_of_the_confusions(small: Dataset, labels: LabelSet | None) -> None:
+    part = EMOTIONAL.view(small, labels=labels) if labels else UTTERANCE.view(small)
+    answers = codes(
+        small, dict(zip(UTTERANCE.view(small).targets, ["none", None, "joy", "joy", "joy", None], strict=True))
+    )
+    counts = dialogue_confusions(part, answers, part.labels)
+    found, total = dialogue_margins(part, answers)
+    assert found.dtype == total.dtype == np.int64
+    np.testing.assert_array_equal(found, margins(counts))
+    np.testing.assert_array_equal(total, counts.sum(axis=0))
+    with pytest.raises(DataError, match="got none for"):
+        dialogue_margins(part, codes(small, {}))
 
 
 def test_missing_predictions_are_counted_and_the_first_named(small: Dataset) -> None:

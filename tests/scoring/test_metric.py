@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from erc_bench.contract.domain import LabelSet
-from erc_bench.scoring.catalogue import METRICS, MICRO_F1, UNUSABLE_RATE
+from erc_bench.scoring.catalogue import HALF_TIES, METRICS, MICRO_F1, TIE_RATE, UNUSABLE_RATE
 from erc_bench.scoring.metric import CORRELATION, PERCENT, Margins, Reading, ratio
 
 LABELS = LabelSet(("joy", "none", "anger"), neutral="none")
@@ -17,6 +19,13 @@ def test_scores_have_the_decimals_of_their_unit() -> None:
     assert METRICS["mcc"].text(-0.0151) == "−0.015"
     assert UNUSABLE_RATE.text(0.1234) == "12.3%"
     assert PERCENT.text(math.inf) == PERCENT.text(None) == "–"
+
+
+def test_a_metric_goes_to_another_process_by_its_name() -> None:
+    for metric in (MICRO_F1, UNUSABLE_RATE, TIE_RATE, HALF_TIES.of(MICRO_F1)):
+        assert pickle.loads(pickle.dumps(metric)) == metric
+    with pytest.raises(pickle.PicklingError, match="micro_f1"):
+        pickle.dumps(replace(MICRO_F1, words="another"))
 
 
 def test_files_hold_more_decimals_and_one_zero() -> None:
