@@ -19,7 +19,7 @@ from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.progress import Progress
 from erc_bench.protocols.protocol import Protocol
 from erc_bench.protocols.registry import find_protocol, protocol_of, protocols
-from erc_bench.protocols.rows import Row, Section
+from erc_bench.protocols.rows import Row
 from erc_bench.records.groups import RunGroup, group_runs
 from erc_bench.records.record import Run, survey_runs
 from erc_bench.scoring.catalogue import METRICS, ranking_metric
@@ -64,8 +64,7 @@ def build_boards(
     contrasts
         File of planned contrasts; default those of the package, where their rows are there.
     processes
-        How many may compute side by side, where there are runs enough to pay for starting them. More than one is for programs
-        whose main module can be imported without doing anything, as `multiprocessing` asks for.
+        How many may compute side by side; more than one only for programs whose main module can be imported again.
 
     Raises
     ------
@@ -87,35 +86,38 @@ def build_boards(
     found = survey_runs(results)
     problems = [error for folder, error in found.problems.items() if dataset in (None, folder.parts[-4])]
     runs = [run for run in found.runs if dataset in (None, run.record.dataset)]
-    groups = group_runs(runs)
-    asked = {
-        name: Asked(name, tuple(mine), results, data_dir, rank_by)
-        for name in {group.record.dataset for group in groups}
-        if (mine := [group for group in groups if group.record.dataset == name])
-    }
-    corpora = Corpora(asked, progress)
-    shared = corpora.shared_sections(wanted, processes)
-    every: list[Board] = []
-    for name in [dataset] if dataset is not None else sorted(asked):
-        try:
-            if name in asked:
-                corpus = corpora.corpus(name)
-                sections = [
-                    section
-                    for scored in wanted
-                    for section in shared.get((name, scored.name)) or corpus.sections(scored)
-                ]
-                every.append(_board(corpus, sections, wanted, published_rows(name, protocol), questions))
-            else:
-                every.append(published_board(name, protocol, rank_by))
-        except DataError as error:
-            if name == dataset:
-                raise
-            problems.append(error)
+    corpora = Corpora(Asked.of(group_runs(runs), results, data_dir, rank_by), progress)
+    corpora.share(wanted, processes)
+    names = [dataset] if dataset is not None else corpora.names
+    every, unscored = _every(names, corpora, wanted, protocol, rank_by, questions)
+    if dataset is not None and unscored:
+        raise unscored[0]
+    problems += unscored
     boards = tuple(board for board in every if not board.is_empty)
     if not boards:
         raise problems[0] if problems else _nothing(results, dataset, protocol, len(runs))
     return Boards(boards, tuple(run for run in runs if run.record.status != "complete"), tuple(problems))
+
+
+def _every(
+    names: Sequence[str],
+    corpora: Corpora,
+    wanted: Sequence[Protocol],
+    protocol: str | None,
+    rank_by: str | None,
+    contrasts: Contrasts,
+) -> tuple[list[Board], list[DataError]]:
+    """The boards of datasets, and why others have none."""
+    boards, problems = [], []
+    for name in names:
+        try:
+            if name in corpora.names:
+                boards.append(_board(corpora, name, wanted, published_rows(name, protocol), contrasts))
+            else:
+                boards.append(published_board(name, protocol, rank_by))
+        except DataError as error:
+            problems.append(error)
+    return boards, problems
 
 
 def _nothing(results: Path, dataset: str | None, protocol: str | None, runs: int) -> DataMissingError:
@@ -139,19 +141,20 @@ def measured_board(
 
     Contrasts are answered if given, and left out if they are on rows of protocols that are not wanted.
     """
-    corpus = Corpus(dataset, groups, rank_by, progress)
+    asked = {dataset.name: Corpus(dataset, groups, rank_by, progress)}
     scored = list(protocols().values()) if wanted is None else wanted
-    sections = [section for protocol in scored for section in corpus.sections(protocol)]
-    return _board(corpus, sections, scored, published, contrasts)
+    return _board(Corpora({}, opened=asked), dataset.name, scored, published, contrasts)
 
 
 def _board(
-    corpus: Corpus,
-    sections: Sequence[Section],
+    corpora: Corpora,
+    name: str,
     wanted: Sequence[Protocol],
     published: Sequence[Row],
     contrasts: Contrasts | None,
 ) -> Board:
+    sections = [section for protocol in wanted for section in corpora.sections(name, protocol)]
+    corpus = corpora.corpus(name)
     dataset = corpus.dataset
     sizes = {split: (len(dataset.split(split)), sum(map(len, dataset.split(split)))) for split in SPLITS}
     metric = ranking_metric(dataset)

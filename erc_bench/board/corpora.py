@@ -10,7 +10,7 @@ from erc_bench.board.beside import Beside
 from erc_bench.board.model import ranked
 from erc_bench.contract.domain import Dataset
 from erc_bench.data import load_dataset
-from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
+from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UnknownNameError
 from erc_bench.progress import Progress, SilentProgress
 from erc_bench.protocols.labelled import LabelProtocol
 from erc_bench.protocols.protocol import Protocol
@@ -25,9 +25,6 @@ from erc_bench.toolkit.threads import fixed_threads
 FEWEST_RUNS_SHARED = 40
 """A process takes a second to start, in which this one measures as many."""
 RUNS_A_TASK = 8
-
-Key = tuple[str, str]
-"""The names of a dataset and a protocol."""
 
 
 class Corpus:
@@ -86,6 +83,16 @@ class Asked:
     results: Path
     data_dir: Path | None
     rank_by: str | None
+
+    @classmethod
+    def of(
+        cls, groups: Sequence[RunGroup], results: Path, data_dir: Path | None, rank_by: str | None
+    ) -> dict[str, Asked]:
+        """The datasets of groups by their names, in order."""
+        by_name: dict[str, list[RunGroup]] = {}
+        for group in groups:
+            by_name.setdefault(group.record.dataset, []).append(group)
+        return {name: cls(name, tuple(by_name[name]), results, data_dir, rank_by) for name in sorted(by_name)}
 
     def opened(self, progress: Progress | None) -> Corpus:
         """Its corpus.
@@ -162,10 +169,13 @@ Sections = tuple[Section, ...]
 class Corpora:
     """Corpora, each opened when it is first needed. As sent to another process they are opened anew there, and silent."""
 
-    def __init__(self, asked: Mapping[str, Asked], progress: Progress | None = None) -> None:
+    def __init__(
+        self, asked: Mapping[str, Asked], progress: Progress | None = None, opened: Mapping[str, Corpus] | None = None
+    ) -> None:
         self._asked = asked
         self._progress = progress
-        self._open: dict[str, Corpus] = {}
+        self._open: dict[str, Corpus | DataError] = dict(opened or {})
+        self._shared: dict[tuple[str, str], Sections] = {}
 
     def __reduce__(self) -> tuple[type[Corpora], tuple[Mapping[str, Asked]]]:
         return Corpora, (self._asked,)
@@ -174,18 +184,37 @@ class Corpora:
         """Do a task; raises `DataError` where it cannot be done."""
         return task.done(self.corpus(task.dataset))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the datasets that have runs, in order."""
+        return tuple(self._asked)
+
     def corpus(self, name: str) -> Corpus:
         """One of them; raises as `Asked.opened`."""
         if name not in self._open:
-            self._open[name] = self._asked[name].opened(self._progress)
-        return self._open[name]
+            try:
+                self._open[name] = self._asked[name].opened(self._progress)
+            except DataError as error:  # every task on it would try again
+                self._open[name] = error
+        found = self._open[name]
+        if isinstance(found, DataError):
+            raise found
+        return found
 
-    def shared_sections(self, wanted: Sequence[Protocol], processes: int) -> dict[Key, Sections]:
-        """The sections of each corpus and protocol, as far as they can be had; none where sharing them does not pay."""
+    def sections(self, name: str, protocol: Protocol) -> Sections:
+        """The sections of a protocol on one of them, computed unless they were shared; raises as `Asked.opened` and that."""
+        found = self._shared.get((name, protocol.name))
+        return self.corpus(name).sections(protocol) if found is None else found
+
+    def share(self, wanted: Sequence[Protocol], processes: int) -> None:
+        """Compute all sections of some protocols with so many processes, if there are runs enough to pay for starting them.
+
+        What meets an error then is left to `sections`.
+        """
         folders = {name: each.read_for(wanted) for name, each in self._asked.items()}
         total = sum(map(len, folders.values()))
         if processes < 2 or total < FEWEST_RUNS_SHARED:
-            return {}
+            return
         names = sorted(folders, key=lambda name: len(folders[name]), reverse=True)
         ahead: list[Task] = []
         for name in names:
@@ -200,8 +229,6 @@ class Corpora:
             with (self._progress or SilentProgress()).task("Reading runs", total, "runs") as shown:
                 for task, _ in beside.results(ahead):
                     shown.advance(len(task.folders) if isinstance(task, Reading) else 0)
-            return {
-                (task.dataset, task.protocol): sections
-                for task, sections in beside.results(scoring)
-                if isinstance(task, Scoring) and sections is not None
-            }
+            for task, sections in beside.results(scoring):
+                if isinstance(task, Scoring) and sections is not None:
+                    self._shared[task.dataset, task.protocol] = sections

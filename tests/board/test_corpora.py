@@ -10,7 +10,7 @@ from erc_bench.board import corpora
 from erc_bench.board.beside import Beside
 from erc_bench.board.build import FORMATS, build_boards, rendered
 from erc_bench.contract.domain import Dataset
-from erc_bench.errors import DataCorruptError
+from erc_bench.errors import DataCorruptError, DataMissingError
 from erc_bench.protocols.registry import protocols
 from erc_bench.records.groups import group_runs
 from erc_bench.records.predictions import PREDICTIONS_FILE
@@ -78,6 +78,21 @@ def test_a_broken_run_is_named_alike(results: Path, shared: list[int]) -> None:
     assert shared == [1]
 
 
+def test_a_dataset_that_cannot_be_opened_is_tried_once(
+    results: Path, shared: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def refuse(name: str, **_: object) -> Dataset:
+        tried.append(name)
+        raise DataMissingError("not here")
+
+    monkeypatch.setattr(corpora, "load_dataset", refuse)
+    with pytest.raises(DataMissingError, match="not here\nThe runs on sample in"):
+        build_boards(results, processes=2)
+    assert tried == ["sample"]
+
+
 def test_nothing_needs_to_be_kept(results: Path, home: Path, shared: list[int]) -> None:
     expected = rendered(build_boards(results).boards, "csv")
     home.mkdir(exist_ok=True)
@@ -93,6 +108,6 @@ def test_only_runs_whose_answers_are_scored_are_read_ahead(
 ) -> None:
     whole = write_run(tmp_path, sample, gold(sample))
     write_run(tmp_path, sample, gold(sample), withheld="anger", config_hash="another")
-    asked = corpora.Asked("sample", tuple(group_runs(find_runs(tmp_path))), tmp_path, None, None)
+    asked = corpora.Asked.of(group_runs(find_runs(tmp_path)), tmp_path, None, None)["sample"]
     assert asked.read_for([*protocols().values()]) == [whole.folder]
     assert asked.read_for([]) == []
