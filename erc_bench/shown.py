@@ -25,7 +25,7 @@ def visible(text: str) -> str:
     Control characters are also those that turn the direction of writing, and halves of surrogate pairs. Inside a string of
     JSON they are written as JSON writes them.
     """
-    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+    if text.isprintable() or (text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()):
         return text
     import json
 

@@ -110,7 +110,7 @@ def content_fingerprint(labels: LabelSet, splits: Iterable[tuple[str, Sequence[D
     digest = hashlib.sha256()
 
     def feed(fields: Iterable[str]) -> None:
-        digest.update(b"".join(b"%d:%b" % (len(data), data) for data in map(str.encode, fields)))
+        digest.update(b"".join([b"%d:%b" % (len(data), data) for data in map(str.encode, fields)]))
 
     feed((*labels.names, labels.neutral or ""))
     for name, dialogues in splits:

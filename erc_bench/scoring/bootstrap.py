@@ -135,7 +135,7 @@ def without_replicates(columns: NDArray[np.int64], labels: LabelSet) -> Estimate
         deviation={name: float(one.by_seed.std(ddof=1)) for name, one in found.items()} if seeds > 1 else None,
         seed_variance={name: one.between_seeds / seeds for name, one in found.items()},
         seed_moves={name: _seed_moves(one) for name, one in found.items()},
-        leave_one_out={name: one.leave_one_out.mean(axis=1) for name, one in found.items()},
+        leave_one_out={name: one.mean_without for name, one in found.items()},
         seeds=seeds,
         dialogues=len(columns),
     )

@@ -89,16 +89,23 @@ class Measured:
         return float(self.by_seed.std(ddof=1)) if len(self.by_seed) > 1 else None
 
     @cached_property
+    def mean_without(self) -> NDArray[np.float64]:
+        """Mean over seeds without each dialogue, (D,)."""
+        return np.asarray(self.leave_one_out.mean(axis=1))
+
+    @cached_property
     def influences(self) -> NDArray[np.float64]:
         """How much each dialogue moves the mean over seeds, (D,)."""
-        return influences(self.leave_one_out.mean(axis=1))
+        return influences(self.mean_without)
 
     @cached_property
     def within_seeds(self) -> float:
         """Variance of one seed from errors on dialogues that the others do not share; 0 with one seed."""
         seeds = len(self.by_seed)
-        apart = self.leave_one_out - self.leave_one_out.mean(axis=1, keepdims=True)
-        return float((influences(apart) ** 2).sum()) / (seeds - 1) if seeds > 1 else 0.0
+        if seeds == 1:
+            return 0.0
+        apart = self.leave_one_out - self.mean_without[:, None]
+        return float((influences(apart) ** 2).sum()) / (seeds - 1)
 
     @cached_property
     def between_seeds(self) -> float:

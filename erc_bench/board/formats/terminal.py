@@ -90,7 +90,8 @@ def _heading(console: Console, line: str) -> None:
 
 def plain(value: str) -> str:
     """A text without control characters, on one line."""
-    return "".join(character for character in " ".join(value.split()) if character.isprintable())
+    line = " ".join(value.split())
+    return line if line.isprintable() else "".join(filter(str.isprintable, line))
 
 
 def _table(console: Console, table: text.TextTable) -> None:
