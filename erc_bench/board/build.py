@@ -86,7 +86,7 @@ def build_boards(
     found = survey_runs(results)
     problems = [error for folder, error in found.problems.items() if dataset in (None, folder.parts[-4])]
     runs = [run for run in found.runs if dataset in (None, run.record.dataset)]
-    corpora = Corpora(Asked.of(group_runs(runs), results, data_dir, rank_by), progress)
+    corpora = Corpora(Asked.of(group_runs(runs), results, data_dir, rank_by, questions), progress)
     corpora.share(wanted, processes)
     names = [dataset] if dataset is not None else corpora.names
     every, unscored = _every(names, corpora, wanted, protocol, rank_by, questions)
@@ -141,7 +141,7 @@ def measured_board(
 
     Contrasts are answered if given, and left out if they are on rows of protocols that are not wanted.
     """
-    asked = {dataset.name: Corpus(dataset, groups, rank_by, progress)}
+    asked = {dataset.name: Corpus(dataset, groups, rank_by, progress, contrasts)}
     scored = list(protocols().values()) if wanted is None else wanted
     return _board(Corpora({}, opened=asked), dataset.name, scored, published, contrasts)
 

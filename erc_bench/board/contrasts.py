@@ -2,7 +2,8 @@
 
 The file is TOML (`leaderboard/contrasts.toml` is the one of the committed board). *p*-values are corrected with Holm's
 method within a family of questions on one dataset and protocol. A family counts those without runs, too, so that a
-correction does not depend on which runs were made first.
+correction does not depend on which runs were made first. The file also names the rows that no reader would choose among,
+which take no part in the ranks.
 """
 
 from __future__ import annotations
@@ -55,14 +56,30 @@ class Contrast:
 
 
 @dataclass(frozen=True, slots=True)
-class Contrasts:
-    """The contrasts of a file in its order.
+class Unranked:
+    """Rows of a dataset that are there for a question and not to be chosen, and why: they have no rank."""
 
-    `optional` ones stand on a board only where at least one of their protocol was run.
+    dataset: str
+    reason: str
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contrasts:
+    """The contrasts of a file in its order, and the rows that have no rank.
+
+    `optional` contrasts stand on a board only where at least one of their protocol was run.
     """
 
     items: tuple[Contrast, ...]
     optional: bool = False
+    unranked: tuple[Unranked, ...] = ()
+
+    def without_rank(self, dataset: str, rows: Sequence[NamedGroup]) -> dict[str, str]:
+        """The titles of a dataset's rows that have no rank, and why."""
+        titles = _titles(rows)
+        mine = [each for each in self.unranked if each.dataset == dataset]
+        return {titles.get(name, name): each.reason for each in mine for name in each.rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +134,37 @@ def parse_contrasts(text: str, where: str = FILE, *, optional: bool = False) -> 
     except (ValueError, RecursionError) as error:  # also for numbers of thousands of digits
         raise PlanError(f"{where} must be TOML, got {error}.") from None
     written = _written(content, where)
-    tables = content.pop("contrasts", None)
-    if not (isinstance(tables, list) and tables and all(isinstance(table, dict) for table in tables)):
-        raise PlanError(
-            f"{where}: contrasts must be a list of tables, each under its own [[contrasts]], got {tables!r}."
-        )
+    tables, left_out = _tables(content, "contrasts", where), _tables(content, "unranked", where)
+    if not tables:
+        raise PlanError(f"{where}: contrasts must be a list of tables, each under its own [[contrasts]], got none.")
     _check(content, tuple(DEFAULTS), where)
     items = [
         _contrast({**DEFAULTS, **content}, table, written, f"{where}: [[contrasts]] number {number}")
         for number, table in enumerate(tables, start=1)
     ]
-    return Contrasts(tuple(items), optional)
+    unranked = [
+        _unranked({"dataset": DEFAULTS["dataset"], **content}, table, f"{where}: [[unranked]] number {number}")
+        for number, table in enumerate(left_out, start=1)
+    ]
+    return Contrasts(tuple(items), optional, tuple(unranked))
+
+
+def _tables(content: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    """The tables of a key, taken out of the content of a file; none where the key is not there."""
+    tables = content.pop(key, [])
+    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+        raise PlanError(f"{where}: {key} must be a list of tables, each under its own [[{key}]], got {tables!r}.")
+    return tables
+
+
+def _unranked(defaults: Mapping[str, str], table: dict[str, Any], where: str) -> Unranked:
+    rows = table.pop("rows", None)
+    if not (isinstance(rows, list) and rows and all(isinstance(row, str) for row in rows)):
+        raise PlanError(f"{where}: rows must be a list of rows as the board names them, got {rows!r}.")
+    _check(table, ("dataset", "reason"), where)
+    if not table.get("reason", "").strip():
+        raise PlanError(f"{where} must have a reason, got none.")
+    return Unranked(table.get("dataset", defaults["dataset"]), table["reason"], tuple(rows))
 
 
 def _written(table: dict[str, Any], where: str) -> datetime.datetime | None:

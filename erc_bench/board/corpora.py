@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from erc_bench.board.beside import Beside
+from erc_bench.board.contrasts import Contrasts
 from erc_bench.board.model import ranked
 from erc_bench.contract.domain import Dataset
 from erc_bench.data import load_dataset
@@ -28,7 +29,10 @@ RUNS_A_TASK = 8
 
 
 class Corpus:
-    """A dataset and its runs, whose sections are ranked by the metric of the dataset or by another."""
+    """A dataset and its runs, whose sections are ranked by the metric of the dataset or by another.
+
+    Rows that contrasts name as no one's choice have no rank.
+    """
 
     def __init__(
         self,
@@ -36,11 +40,13 @@ class Corpus:
         groups: Sequence[RunGroup],
         rank_by: str | None = None,
         progress: Progress | None = None,
+        contrasts: Contrasts | None = None,
     ) -> None:
         self.dataset = dataset
         self.ranking = METRICS[rank_by] if rank_by else ranking_metric(dataset)
         kept, self._twins = without_twins(groups)
         self.runs = DatasetRuns.of(dataset, kept, progress)
+        self._unranked = contrasts.without_rank(dataset.name, self.runs.rows) if contrasts else {}
 
     def sections(self, protocol: Protocol) -> tuple[Section, ...]:
         """The sections of a protocol as boards show them; none where it scores nothing here."""
@@ -48,7 +54,7 @@ class Corpus:
             return ()
         return tuple(
             replace(
-                ranked(section, self.ranking),
+                ranked(section, self.ranking, self._unranked),
                 breakdowns=protocol.breakdowns(self.runs) if section.subset == ALL.name else (),
             )
             for section in self._noting_twins(protocol)
@@ -83,16 +89,22 @@ class Asked:
     results: Path
     data_dir: Path | None
     rank_by: str | None
+    contrasts: Contrasts | None = None
 
     @classmethod
     def of(
-        cls, groups: Sequence[RunGroup], results: Path, data_dir: Path | None, rank_by: str | None
+        cls,
+        groups: Sequence[RunGroup],
+        results: Path,
+        data_dir: Path | None,
+        rank_by: str | None,
+        contrasts: Contrasts | None = None,
     ) -> dict[str, Asked]:
         """The datasets of groups by their names, in order."""
         by_name: dict[str, list[RunGroup]] = {}
         for group in groups:
             by_name.setdefault(group.record.dataset, []).append(group)
-        return {name: cls(name, tuple(by_name[name]), results, data_dir, rank_by) for name in sorted(by_name)}
+        return {name: cls(name, tuple(by_name[name]), results, data_dir, rank_by, contrasts) for name in sorted(by_name)}
 
     def opened(self, progress: Progress | None) -> Corpus:
         """Its corpus.
@@ -114,7 +126,7 @@ class Asked:
                 f"{error}\nThe runs on {self.name} in {self.results} are scored against its gold labels. To leave them out, "
                 "name another dataset with --dataset."
             ) from None
-        return Corpus(dataset, self.groups, self.rank_by, progress)
+        return Corpus(dataset, self.groups, self.rank_by, progress, self.contrasts)
 
     def read_for(self, wanted: Sequence[Protocol]) -> list[Path]:
         """The folders of the runs whose answers some of the protocols read."""

@@ -51,15 +51,19 @@ class Board:
         return section.rows if section else ()
 
 
-def ranked(section: Section, ranking: Metric) -> Section:
-    """The section with its rows best first, and with their ranks where it has any; one without estimates as it is."""
+def ranked(section: Section, ranking: Metric, unranked: Mapping[str, str] | None = None) -> Section:
+    """The section with its rows best first, and with their ranks where it has any; one without estimates as it is.
+
+    Rows whose title is in `unranked` take no part in the ranks; a note says why.
+    """
+    unranked = unranked or {}
     if not section.estimates:
         return section
     columns = headline(ranking)
     rows = sorted(section.rows, key=lambda row: (ranking.best_first(row.scores[ranking.name].value), row.title))
     found: dict[str, Standing] = {}
     if section.ranked:
-        measured = {row.title: row.floor for row in rows}
+        measured = {row.title: row.floor for row in rows if row.title not in unranked}
         estimates = [section.estimates[title] for title in measured]
         found = dict(zip(measured, standings(estimates, list(measured.values()), ranking), strict=True))
     rows = [
@@ -67,6 +71,7 @@ def ranked(section: Section, ranking: Metric) -> Section:
             row,
             rank=found[row.title].rank if row.title in found else "",
             above_floors=found[row.title].above_floors if row.title in found else None,
+            notes=(*row.notes, f"no rank: {unranked[row.title]}") if row.title in unranked else row.notes,
             unusable_as_neutral=_of(columns, row.unusable_as_neutral),
         )
         for row in rows

@@ -238,7 +238,8 @@ def method(board: Board) -> str:
         f"pairs) cannot tell apart share one, which is no proof that they are equal. {_subsets()}"
         "Unusable: answers that are no label, counted as wrong. Seeds: their number and the standard deviation of "
         f"{ranking}. Context: what the system reads, {TESTED} where withholding the rest changed no answer. {FLOOR}: a trivial "
-        "predictor, without a rank; the notes name the rows that were not shown to be better than all of these."
+        "predictor, without a rank; the notes name the rows that were not shown to be better than all of these, and those that "
+        "no reader would choose, which have no rank and no part in its correction."
     )
 
 

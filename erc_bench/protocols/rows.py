@@ -47,12 +47,13 @@ class Sureness:
 class Row:
     """One line of the board, measured or published.
 
-    `rank` is empty for what is not ranked: floors and published rows. `above_floors` says whether a ranked row was shown to
-    be better than every floor (None: there is none). `scores` maps names of metrics (`erc_bench.scoring.catalogue`) to their
-    score; published rows have only what their source reports. `weighted` has `precision` and `recall` over the emotions,
-    each label weighted by its support. `confusion` sums the seeds, (labels, labels + 1); `shares` has what part of each
-    gold label got each answer, of the same shape, a mean over seeds and resamplings.
-    `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are none.
+    `rank` is empty for what is not ranked: floors, published rows, and rows that nobody would choose. `above_floors` says
+    whether a ranked row was shown to be better than every floor (None: there is none). `scores` maps names of metrics
+    (`erc_bench.scoring.catalogue`) to their score; published rows have only what their source reports. `weighted` has
+    `precision` and `recall` over the emotions, each label weighted by its support. `confusion` sums the seeds, (labels,
+    labels + 1); `shares` has what part of each gold label got each answer, of the same shape, a mean over seeds and
+    resamplings. `unusable_as_neutral` maps metrics to the score with unusable answers read as neutral, empty if there are
+    none.
     `decision` says how labels were chosen among scores: `calibrated` (an offset of the neutral label, chosen on
     validation), `argmax`, or `none` where no scores were compared.
     `drawn` is what the intervals of the scores are over: dialogues, or episodes, which say nothing of other dialogues.

@@ -141,6 +141,15 @@ def test_a_contrast_may_say_itself_when_it_was_written(board_of: Callable[..., B
     assert [each.planned for each in board_of(parse_contrasts(alone)).contrasts] == [False, False, True, False]
 
 
+def test_rows_that_the_file_leaves_out_have_no_rank(board_of: Callable[..., Board]) -> None:
+    left_out = "\n[[unranked]]\nrows = ['b (x=1)', 'not run']\nreason = 'a part taken out'\n"
+    board = board_of(parse_contrasts(QUESTIONS + left_out))
+    assert {row.title: row.rank for row in board.rows("utterance") if not row.rank} == {"b (x=1)": ""}
+    elsewhere = parse_contrasts(QUESTIONS + left_out + "dataset = 'meld'\n")
+    assert all(row.rank for row in board_of(elsewhere).rows("utterance"))
+    assert board.contrasts[0].comparison is not None
+
+
 def test_optional_contrasts_stand_only_where_one_was_run(board_of: Callable[..., Board]) -> None:
     asked = parse_contrasts(QUESTIONS, optional=True)
     assert len(board_of(asked).contrasts) == 4
@@ -201,6 +210,19 @@ def test_an_answer_holds_where_the_corrected_test_rejects() -> None:
         ('a = "c"', 'written = "now"\na = "c"', "number 3: written must be a time such as"),
         ('dataset = "mini"', 'data = "mini"', "a key must be one of"),
         ("[[contrasts]]", "[contrasts", "must be TOML"),
+        (
+            "[[contrasts]]",
+            "[[unranked]]\nrows = 'a'\nreason = 'r'\n[[contrasts]]",
+            "number 1: rows must be a list of rows",
+        ),
+        (
+            "[[contrasts]]",
+            "[[unranked]]\nrows = []\nreason = 'r'\n[[contrasts]]",
+            "number 1: rows must be a list of rows",
+        ),
+        ("[[contrasts]]", "[[unranked]]\nrows = ['a']\n[[contrasts]]", "[[unranked]] number 1 must have a reason"),
+        ("[[contrasts]]", "[[unranked]]\nrows = ['a']\nwhy = 'r'\n[[contrasts]]", "number 1: a key must be one of"),
+        ("[[contrasts]]", "[unranked]\n[[contrasts]]", "unranked must be a list of tables"),
     ],
 )
 def test_what_makes_no_sense_is_named(old: str, new: str, problem: str) -> None:

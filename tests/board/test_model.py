@@ -60,6 +60,21 @@ def test_only_the_columns_are_read_with_unusable_answers_as_neutral(
     assert set(row.unusable_as_neutral) == {metric.name for metric in headline(MICRO_F1)}
 
 
+def test_rows_that_nobody_would_choose_have_no_rank_and_no_part_in_others(
+    tmp_path: Path, mini: Dataset, gold: Gold, write_run: WriteRun
+) -> None:
+    for name, labels in (("a-poor", spoiled(gold(mini), 2)), ("b-perfect", gold(mini))):
+        write_run(tmp_path, mini, labels, system=name)
+    alone = section_of(tmp_path, mini)
+    write_run(tmp_path, mini, gold(mini), system="c-part")
+    runs = DatasetRuns.of(mini, group_runs(find_runs(tmp_path)))
+    section = ranked(UTTERANCE.sections(runs, ("all",))[0], MICRO_F1, {"c-part": "a part taken out"})
+    assert [(row.title, row.rank) for row in section.rows] == [("b-perfect", "1"), ("c-part", ""), ("a-poor", "2")]
+    assert [row.rank for row in alone.rows] == ["1", "2"]
+    assert [row.notes for row in section.rows] == [(), ("no rank: a part taken out",), ()]
+    assert set(section.estimates) == {"a-poor", "b-perfect", "c-part"}
+
+
 def test_a_section_without_estimates_keeps_the_order_of_its_protocol() -> None:
     section = Section("mini", TRIPLET.name, "all", 1, 1, ())
     assert ranked(section, MICRO_F1) is section

@@ -69,8 +69,10 @@ class Committed:
 def committed(dailydialog: Dataset) -> Committed:
     kept, _ = without_twins(group_runs(find_runs(COMMITTED)))
     runs = DatasetRuns.of(dailydialog, kept)
-    section, novel = (ranked(each, MICRO_F1) for each in UTTERANCE.sections(runs, ("all", "novel")))
-    answers = answered(read_contrasts(), dailydialog.name, [section, novel], runs.rows, MICRO_F1)
+    contrasts = read_contrasts()
+    unranked = contrasts.without_rank(dailydialog.name, runs.rows)
+    section, novel = (ranked(each, MICRO_F1, unranked) for each in UTTERANCE.sections(runs, ("all", "novel")))
+    answers = answered(contrasts, dailydialog.name, [section, novel], runs.rows, MICRO_F1)
     groups = {named.title: named.group for named in runs.rows}
 
     def score(subset: str, title: str) -> str:
