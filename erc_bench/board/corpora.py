@@ -104,7 +104,9 @@ class Asked:
         by_name: dict[str, list[RunGroup]] = {}
         for group in groups:
             by_name.setdefault(group.record.dataset, []).append(group)
-        return {name: cls(name, tuple(by_name[name]), results, data_dir, rank_by, contrasts) for name in sorted(by_name)}
+        return {
+            name: cls(name, tuple(by_name[name]), results, data_dir, rank_by, contrasts) for name in sorted(by_name)
+        }
 
     def opened(self, progress: Progress | None) -> Corpus:
         """Its corpus.
