@@ -83,7 +83,7 @@ class Measurements:
                     found
                     for found in group_runs(runs)
                     if found.record.dataset == dataset.name
-                    and found.record.withheld is None
+                    and found.record.ordinary
                     and found.record.train_subset == "all"
                 ]
             )

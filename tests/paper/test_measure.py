@@ -136,8 +136,12 @@ def test_the_counterpart_of_a_row_is_found_by_settings(make_run: MakeRun, sample
     assert found.named("cockatoo") is None
 
 
-def test_runs_with_a_withheld_label_or_unfinished_take_no_part(make_run: MakeRun, sample: Dataset) -> None:
+def test_runs_with_a_withheld_label_of_another_corpus_or_unfinished_take_no_part(
+    make_run: MakeRun, sample: Dataset
+) -> None:
+    elsewhere = {"dataset": "meld", "fingerprint": "0" * 64, "labels": {"joy": "happiness"}, "labels_sha256": "0" * 64}
     runs = [make_run("a", withheld="fear"), make_run("b", status="failed"), make_run("c", dataset="dailydialog")]
+    runs += [make_run("d", trained_on=elsewhere), make_run("e", train_subset="novel")]
     assert Measurements(sample, runs).rows == ()
 
 
