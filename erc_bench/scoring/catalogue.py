@@ -5,7 +5,9 @@ Packages add theirs through the entry-point group `erc_bench.metrics`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copyreg
+from collections.abc import Callable, Iterator, Mapping
+from pickle import PicklingError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +126,16 @@ def find_metric(name: str) -> Metric:
     if name not in METRICS and name not in OF_PROTOCOLS:
         raise UnknownNameError("a metric", name, METRICS)
     return METRICS.get(name) or OF_PROTOCOLS[name]
+
+
+def _sent(metric: Metric) -> tuple[Callable[[str], Metric], tuple[str]]:
+    """To another process goes its name alone, because functions cannot; so goes no metric that the name does not mean."""
+    if find_metric(metric.name) != metric:
+        raise PicklingError(f"{metric.name} must be the metric of that name to be sent to another process")
+    return find_metric, (metric.name,)
+
+
+copyreg.pickle(Metric, _sent)
 
 
 def ranking_metric(dataset: Dataset | str) -> Metric:

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pickle import PicklingError
 from typing import Any
 
 import numpy as np
@@ -148,14 +147,6 @@ class Metric:
     headline: bool = False
     parts: Callable[[Margins], tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None
     pooled: bool = False
-
-    def __reduce__(self) -> tuple[Callable[[str], Metric], tuple[str]]:
-        """To another process goes its name alone, because functions cannot; so goes no metric that the name does not mean."""
-        from erc_bench.scoring.catalogue import find_metric
-
-        if find_metric(self.name) != self:
-            raise PicklingError(f"{self.name} must be the metric of that name to be sent to another process")
-        return find_metric, (self.name,)
 
     @property
     def heading(self) -> str:

@@ -241,14 +241,17 @@ def test_the_report_gives_speed_cache_hits_and_the_servers_version(lab: Lab, ser
 
 def test_stopping_early_leaves_no_task_behind(lab: Lab, server: Server) -> None:
     server.delay = 0.05
-    predictions = lab.system(server).predict(
-        lab.dialogues(9), [t for d in lab.dialogues(9) for t in d.targets()], progress=SilentProgress()
-    )
+    targets = [target for dialogue in lab.dialogues(9) for target in dialogue.targets()]
+    predictions = lab.system(server).predict(lab.dialogues(9), targets, progress=SilentProgress())
     next(predictions)
     predictions.close()
-    asked = len(server.bodies)
-    time.sleep(0.2)
-    assert len(server.bodies) == asked
+    asked = -1
+    while asked != len(
+        server.bodies
+    ):  # what was sent before may come late; a task left behind would ask for everything
+        asked = len(server.bodies)
+        time.sleep(0.5)
+    assert asked < len(targets)
 
 
 def test_an_endpoint_that_does_not_answer_is_named_at_once(lab: Lab) -> None:
