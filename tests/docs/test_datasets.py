@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,24 @@ def test_few_shot_on_other_corpora(page: str, few_shot: dict[tuple[str, str], di
         f"{own[2]} by chance, on EmoryNLP {other[0]}, {other[1]} and {other[2]}"
     ) in page
     assert f"{macro[0]} on MELD, {macro[1]} on EmoryNLP" in page
+
+
+def test_the_table_of_transfer_is_that_of_the_matrix(page: str) -> None:
+    matrix = (ROOT / "leaderboard" / "transfer.md").read_text(encoding="utf-8")
+    system, compared = "", 0
+    text = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
+    for line in text.split("### What it shows", 1)[1].split("\n## ", 1)[0].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) != 5 or cells[1].strip("`") not in ("dailydialog", "emorynlp", "meld"):
+            continue
+        system = cells[0].strip("`") or system
+        part = matrix.split(f"## {system}\n", 1)[1].split("\n## ", 1)[0]
+        found = next(row for row in part.splitlines() if row.startswith(f"| {cells[1].strip('`')} |"))
+        assert [re.sub(r" \[[^]]*\]", "", cell).strip() for cell in found.strip("|").split("|")[1:]] == cells[2:]
+        compared += 1
+    assert compared == 9
+    differences = [
+        re.search(rf"\| {name} \| meld \| emorynlp \|.*?\| ([+−][\d.]+ \[[^]]+\]) \|", matrix)
+        for name in ("tfidf-logreg", "minilm-classifier", "sentemocontext")
+    ]
+    assert all(each and each[1] in page for each in differences)
