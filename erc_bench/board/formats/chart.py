@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from erc_bench.board.tradeoff import Cost, Point, linear_ticks, log_ticks, points
@@ -67,16 +67,10 @@ class Chart:
         return {
             "metric": self.metric.name,
             "cost": self.cost.name,
-            "x": [_fields(tick) for tick in self.x_ticks],
-            "y": [_fields(tick) for tick in self.y_ticks],
-            "marks": [_fields(mark) for mark in self.marks],
+            "x": [astuple(tick) for tick in self.x_ticks],
+            "y": [astuple(tick) for tick in self.y_ticks],
+            "marks": [astuple(mark) for mark in self.marks],
         }
-
-
-def _fields(of: Tick | Mark | Label) -> list[Any]:
-    """As `dataclasses.astuple`, which copies every text and number on its way."""
-    values = (getattr(of, each.name) for each in fields(of))
-    return [_fields(value) if isinstance(value, Label) else value for value in values]
 
 
 def chart(rows: Sequence[Row], metric: Metric, cost: Cost) -> Chart:
