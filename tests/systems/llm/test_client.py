@@ -242,7 +242,9 @@ def test_the_report_gives_speed_cache_hits_and_the_servers_version(lab: Lab, ser
 def test_stopping_early_leaves_no_task_behind(lab: Lab, server: Server) -> None:
     server.delay = 0.05
     targets = [target for dialogue in lab.dialogues(9) for target in dialogue.targets()]
-    predictions = lab.system(server).predict(lab.dialogues(9), targets, progress=SilentProgress())
+    # Two at a time: with as many as there are targets, all might be asked before the first answer comes.
+    llm = lab.system(server, concurrency=2)
+    predictions = llm.predict(lab.dialogues(9), targets, progress=SilentProgress())
     next(predictions)
     predictions.close()
     asked = -1
