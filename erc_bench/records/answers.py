@@ -124,10 +124,9 @@ class AnswerReader:
         given = np.fromiter(map(self._written_codes.get, lines.labels, repeat(NONE)), np.int16, len(lines.labels))
         ours = places >= 0
         places, given = places[ours], given[ours]
-        if (given == NONE).any() or (codes[places] != NONE).any() or len(np.unique(places)) < len(places):
-            return False
+        before = np.count_nonzero(codes != NONE)
         codes[places] = given
-        return True
+        return bool((given != NONE).all()) and np.count_nonzero(codes != NONE) == before + len(places)
 
     def of_predictions(self, predictions: Iterable[Prediction]) -> Codes:
         """The answers of predictions; those for other targets than test utterances are left out.

@@ -6,16 +6,21 @@ Four bytes an utterance, read in the pass that reads the answers and kept with t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic_core import from_json
 
 from erc_bench.contract.system import Prediction
 from erc_bench.records.written import Lines, Places
 
 NAME = re.compile(rb'("[^"]*"):')
+UNUSABLE, UNSCORED = -1, -2
+COMMA, END = b",]"
 ROUNDING = 0.02
 """How far the scores of an answer may be from a sum of 1 to be probabilities: exports keep three digits of each."""
 
@@ -47,7 +52,7 @@ class ConfidenceColumn:
         self._values = np.full(utterances, np.nan, np.float32)
         self._probabilities = True
         self._complete = True
-        self._names: Mapping[bytes, int] = {}
+        self._names: Sequence[bytes] = ()
 
     @property
     def found(self) -> Confidences | None:
@@ -62,14 +67,16 @@ class ConfidenceColumn:
         if lines is None or found is None:
             self.plain = False
             return
-        self._names = found.last
-        ours = [row for row, label in enumerate(lines.labels) if label != b"null" and places[row] >= 0]
-        columns = [found.names[row].get(lines.labels[row]) for row in ours]
-        if None in columns:
+        self._names = found.names
+        columns = {name: column for column, name in enumerate(found.names)} | {b"null": UNUSABLE}
+        answered = np.fromiter(map(columns.get, lines.labels, repeat(UNSCORED)), np.intp, len(lines.labels))
+        ours = (answered != UNUSABLE) & (places >= 0)
+        if ((answered == UNSCORED) | ~found.given)[ours].any():
             self._complete = False
             return
-        self._values[places[ours]] = found.numbers[found.starts[ours] + np.array(columns, np.intp)]
-        self._probabilities = self._probabilities and bool(found.probabilities[ours].all())
+        rows = (np.cumsum(found.given) - 1)[ours]
+        self._values[places[ours]] = found.numbers[rows, answered[ours]]
+        self._probabilities = self._probabilities and bool(found.probabilities[rows].all())
 
 
 def confidences_of(predictions: Iterable[Prediction], places: Places) -> Confidences | None:
@@ -107,38 +114,39 @@ def kept_confidences(content: bytes) -> Confidences | None:
 
 @dataclass(frozen=True, eq=False)
 class _Scores:
-    """The scores of some lines: all `numbers` in a row, where those of each line start, and in which order it names labels.
+    """The scores of some lines: `given` says which have any, `numbers` has a row for each of these, a column a label.
 
-    `names` (as written, to positions) is empty for a line without scores; `last` has those of the last line with any.
+    `names` has the labels, as written; they are the same, in the same order, in all lines.
     """
 
+    names: Sequence[bytes]
+    given: NDArray[np.bool_]
     numbers: NDArray[np.float64]
-    starts: NDArray[np.intp]
-    names: Sequence[Mapping[bytes, int]]
-    last: Mapping[bytes, int]
-    probabilities: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, written: Sequence[bytes], before: Mapping[bytes, int]) -> _Scores | None:
-        """From lines as they are written; None where a list has other names than the line before, or a name stands twice."""
-        texts, names = [], []
-        for text in written:
-            if text[:1] == b"{":
-                found = NAME.findall(text)
-                before = {name: place for place, name in enumerate(found)}
-                if len(before) < len(found):
-                    return None
-                text = NAME.sub(b"", text)
-            names.append(before if text else {})
-            texts.append(text[1:-1])
-        counts = np.array([len(each) for each in names], np.intp)
-        if [len(each) for each in names] != [text.count(b",") + 1 if text else 0 for text in texts]:
+    def of(cls, written: Sequence[bytes], before: Sequence[bytes]) -> _Scores | None:
+        """From lines as they are written; None where they name other labels than each other, or one of them twice.
+
+        `before` are the names of the lines before these, which a list of scores without names has, too.
+        """
+        given = np.fromiter(map(bool, written), np.bool_, len(written))
+        joined = b"".join(written)
+        named = NAME.findall(joined)
+        if joined[:1] == b"{":
+            before = NAME.findall(next(filter(None, written)))
+        size = len(before)
+        if len(set(before)) < size or named != [*before] * (len(named) // max(size, 1)):
             return None
-        starts = np.cumsum([0, *counts[:-1]])
-        numbers = np.fromstring(b",".join(filter(None, texts)), np.float64, sep=",")
-        given = counts > 0
-        probabilities = np.zeros(len(counts), np.bool_)
-        if given.any():
-            lowest, sums = (part.reduceat(numbers, starts[given]) for part in (np.minimum, np.add))
-            probabilities[given] = (lowest >= 0) & (np.abs(sums - 1) <= ROUNDING)
-        return cls(numbers, starts, names, before, probabilities)
+        values = NAME.sub(b"", joined).replace(b"}", b"]").translate(None, b"[{")
+        ends = np.frombuffer(values, np.uint8)
+        ends = ends[(ends == COMMA) | (ends == END)] == END
+        if len(ends) != size * given.sum() or (np.flatnonzero(ends) % max(size, 1) != size - 1).any():
+            return None
+        listed = from_json(b"[%b]" % values.replace(b"]", b",")[:-1])
+        numbers = np.fromiter(listed, np.float64, len(listed)).reshape(-1, max(size, 1))
+        return cls(before, given, numbers)
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.bool_]:
+        """Whether the scores of each row are probabilities."""
+        return np.asarray((self.numbers.min(axis=1) >= 0) & (np.abs(self.numbers.sum(axis=1) - 1) <= ROUNDING))

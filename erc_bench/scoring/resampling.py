@@ -174,9 +174,15 @@ def _seed_weights(content: int, seeds: int, resamples: int) -> NDArray[np.float6
     """Change of every seed's weight in the mean, (resamples, seeds)."""
     if seeds == 1:
         return np.zeros((resamples, 1))
-    drawn = np.random.default_rng(content).multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=resamples)
-    change: NDArray[np.float64] = drawn / (seeds - 1) - 1 / seeds
+    change: NDArray[np.float64] = _drawn_seeds(content, seeds, resamples) / (seeds - 1) - 1 / seeds
     return change
+
+
+@lru_cache(maxsize=256)
+def _drawn_seeds(content: int, seeds: int, resamples: int) -> NDArray[np.unsignedinteger[Any]]:
+    """How often each seed is drawn, (resamples, seeds): the same for every metric of a row."""
+    drawn = np.random.default_rng(content).multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=resamples)
+    return drawn.astype(np.min_scalar_type(seeds))
 
 
 def resampled_scores(columns: NDArray[Any], metric: Metric, labels: LabelSet, weights: Weights) -> NDArray[np.float64]:

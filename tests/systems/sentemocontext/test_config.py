@@ -11,9 +11,9 @@ def test_every_setting_is_described_and_part_of_the_identity() -> None:
     hashes = {config_hash(SentEmoContextConfig(), targets="all")}
     assert all(field.description for field in describe(SentEmoContextConfig))
     others = {"context": "past", "epochs": 2, "triplet_weight": 0.0, "decision": "argmax", "weights_from": "batch"}
-    for name, value in (others | {"keep": "last", "speakers": "false", "positions": "false"}).items():
+    for name, value in (others | {"keep": "last", "speakers": "false", "positions": "false", "threads": 2}).items():
         hashes.add(config_hash(build_config(SentEmoContextConfig, {name: value}, owner="s"), targets="all"))
-    assert len(hashes) == 9
+    assert len(hashes) == 10
 
 
 def test_the_runs_that_are_older_than_some_settings_keep_their_identity() -> None:

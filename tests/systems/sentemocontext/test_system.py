@@ -38,6 +38,10 @@ def system(sample: Dataset, cache: Path) -> SentEmoContext:
     return made
 
 
+def test_a_run_takes_as_many_cores_as_training_has_threads(sample: Dataset, cache: Path) -> None:
+    assert [build(sample, cache, **given).resources.cpus for given in ({}, {"threads": 2})] == [1, 2]
+
+
 def answers(system: SentEmoContext, asked: list[Dialogue], targets: list[Target]) -> dict[Target, Prediction]:
     return {p.target: p for p in system.predict([d.without_labels() for d in asked], targets, progress=SILENT)}
 
