@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from erc_bench.board.beside import rarely_collected
 from erc_bench.board.contrasts import Contrasts, answered, read_contrasts
 from erc_bench.board.corpora import Asked, Corpora, Corpus
 from erc_bench.board.formats.pictures import FORMATS as PICTURE_FORMATS
@@ -37,6 +38,7 @@ class Boards:
     problems: tuple[DataError, ...] = ()
 
 
+@rarely_collected()
 def build_boards(
     results: Path,
     *,

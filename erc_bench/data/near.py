@@ -25,8 +25,8 @@ ROUNDING = 1e-9
 def word_shingles(text: str) -> frozenset[str]:
     """All runs of three words; a shorter text is one shingle."""
     words = text.split()
-    count = max(1, len(words) - WORDS_A_SHINGLE + 1)
-    return frozenset(" ".join(words[start : start + WORDS_A_SHINGLE]) for start in range(count))
+    runs = zip(*(words[start:] for start in range(WORDS_A_SHINGLE)), strict=False)
+    return frozenset(map(" ".join, runs)) or frozenset([" ".join(words)])
 
 
 def character_shingles(text: str) -> frozenset[str]:

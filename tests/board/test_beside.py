@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from erc_bench.board.beside import Beside
+from erc_bench.board.beside import Beside, rarely_collected
 
 TOYS = """
 import multiprocessing
@@ -78,3 +79,10 @@ def test_work_that_cannot_be_sent_is_done_here() -> None:
     work: Callable[[int], int] = lambda task: task + 1  # noqa: E731
     with Beside[int, int](work, 2) as beside:
         assert [*beside.results([1, 2])] == [(1, 2), (2, 3)]
+
+
+def test_garbage_is_collected_as_before_afterwards() -> None:
+    before = gc.get_threshold()
+    with rarely_collected():
+        assert gc.get_threshold()[0] > before[0]
+    assert gc.get_threshold() == before
