@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -207,3 +209,27 @@ def test_speakers_are_told_apart_as_far_as_training_shows_them(sample: Dataset, 
         [dialogue("XYX"), dialogue("YZ")], np.zeros((5, 1), np.float32), LabelSet(("a",), None), "cpu"
     )
     assert made.speakers.tolist() == [0, 1, 0, 0, 1]
+
+
+def test_bits_depend_on_the_number_of_threads_and_not_of_cores() -> None:
+    # Wide enough that linear algebra shares the products among its threads.
+    code = """
+import os, sys
+if sys.argv[1] == "one core" and hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+import hashlib
+import torch
+from erc_bench.systems.sentemocontext.network import SentEmoContextNetwork
+from erc_bench.toolkit.threads import fixed_threads
+from erc_bench.toolkit.training import deterministic_training
+with fixed_threads(2), deterministic_training(0):
+    network = SentEmoContextNetwork(384, 7, heads=6, feed_forward=256, dropout=0.2, context="dialogue").train()
+    for vectors in torch.randn(3, 240, 384):
+        sum(part.square().sum() for part in network(vectors, [8] * 30)).backward()
+print(hashlib.sha256(b"".join(p.grad.numpy().tobytes() for p in network.parameters())).hexdigest())
+"""
+    one, every = (
+        subprocess.run([sys.executable, "-c", code, cores], capture_output=True, text=True, check=True).stdout
+        for cores in ("one core", "every core")
+    )
+    assert one == every
