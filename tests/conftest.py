@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import io
 import os
 import signal
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -334,6 +336,19 @@ def write_run() -> WriteRun:
         return Run(folder, record)
 
     return write
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Any]:
+    """Writes a module of this name with this source where other processes find it, too, and imports it."""
+
+    def written(name: str, source: str) -> Any:
+        (tmp_path / f"{name}.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+    return written
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import importlib
 import signal
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -14,6 +12,7 @@ from erc_bench.spawned import spawn
 TOYS = """
 import os
 import signal
+from collections.abc import Callable
 import time
 
 from erc_bench.spawned import end_with_parent, spawn
@@ -36,11 +35,8 @@ def leave_one(connection):
 
 
 @pytest.fixture
-def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (tmp_path / "spawned_toys.py").write_text(TOYS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "spawned_toys", raising=False)
-    return importlib.import_module("spawned_toys")
+def toys(importable: Callable[[str, str], Any]) -> Any:
+    return importable("spawned_toys", TOYS)
 
 
 def test_a_process_answers_and_is_not_interrupted(toys: Any) -> None:

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import gc
-import importlib
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -38,11 +35,8 @@ def where(task):
 
 
 @pytest.fixture
-def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (tmp_path / "beside_toys.py").write_text(TOYS)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "beside_toys", raising=False)
-    return importlib.import_module("beside_toys")
+def toys(importable: Callable[[str, str], Any]) -> Any:
+    return importable("beside_toys", TOYS)
 
 
 @pytest.mark.parametrize("processes", [0, 1, 2])
