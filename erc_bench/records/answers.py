@@ -38,13 +38,13 @@ Codes = NDArray[np.int16]
 """A position of a label for each test utterance in dataset order; K for an unusable answer, `NONE` for no prediction."""
 NONE = -1
 FOLDER = "answers"
-FORMAT = b"answers 2"
+FORMAT = b"answers 3"
 
 
 class Answers(NamedTuple):
     """What stands in a file of predictions: the SHA-256 (hex) of its lines, the answers, and how sure each was.
 
-    `confidences` are None where the first line has no scores, or some answer has a label and no score for it.
+    `confidences` are None where nothing has scores, or some answer has a label and no score for it.
     """
 
     sha256: str
@@ -104,19 +104,17 @@ class AnswerReader:
     def _read(self, path: Path) -> Answers:
         codes = np.full(self.utterances, NONE, np.int16)
         digest, plain = hashlib.sha256(), True
-        with opened_predictions(path) as file:
-            sure = ConfidenceColumn(self.utterances) if b'"scores"' in file.readline() else None
+        sure = ConfidenceColumn(self.utterances)
         with opened_predictions(path) as file:
             for block, lines in blocks(file):
                 digest.update(block)
                 places = self._places.of(lines) if lines is not None else np.empty(0, np.intp)
                 plain = plain and lines is not None and self._fill(codes, lines, places)
-                if sure is not None:
-                    sure.add(lines, places)
+                sure.add(lines, places)
         if not plain:
             codes = self.of_predictions(iterate_predictions(path))
-        if sure is None or sure.plain:
-            return Answers(digest.hexdigest(), codes, None if sure is None else sure.found)
+        if sure.plain:
+            return Answers(digest.hexdigest(), codes, sure.found)
         return Answers(digest.hexdigest(), codes, confidences_of(iterate_predictions(path), self._places))
 
     def _fill(self, codes: Codes, lines: Lines, places: NDArray[np.intp]) -> bool:

@@ -52,12 +52,13 @@ class ConfidenceColumn:
         self._values = np.full(utterances, np.nan, np.float32)
         self._probabilities = True
         self._complete = True
+        self._any = False
         self._names: Sequence[bytes] = ()
 
     @property
     def found(self) -> Confidences | None:
-        """Those of all lines so far; None where some answer has a label and no score for it."""
-        return Confidences(self._values, self._probabilities) if self._complete else None
+        """Those of all lines so far; None where some answer has a label and no score for it, or nothing has scores."""
+        return Confidences(self._values, self._probabilities) if self._complete and self._any else None
 
     def add(self, lines: Lines | None, places: NDArray[np.intp]) -> None:
         """Enter the answers of a block (`erc_bench.records.written.blocks`), whose targets have these places."""
@@ -68,6 +69,7 @@ class ConfidenceColumn:
             self.plain = False
             return
         self._names = found.names
+        self._any = self._any or bool(found.given.any())
         columns = {name: column for column, name in enumerate(found.names)} | {b"null": UNUSABLE}
         answered = np.fromiter(map(columns.get, lines.labels, repeat(UNSCORED)), np.intp, len(lines.labels))
         ours = (answered != UNUSABLE) & (places >= 0)
@@ -82,11 +84,12 @@ class ConfidenceColumn:
 def confidences_of(predictions: Iterable[Prediction], places: Places) -> Confidences | None:
     """The confidences of predictions; those for other targets than test utterances are left out.
 
-    None where some answer has a label and no score for it.
+    None where some answer has a label and no score for it, or nothing has scores.
     """
     values = np.full(places.utterances, np.nan, np.float32)
-    probabilities = True
+    probabilities, some = True, False
     for each in predictions:
+        some = some or bool(each.scores)
         place = places.of_target(each.dialogue, each.turn)
         if each.label is None or place < 0:
             continue
@@ -95,7 +98,7 @@ def confidences_of(predictions: Iterable[Prediction], places: Places) -> Confide
         values[place] = each.scores[each.label]
         given = each.scores.values()
         probabilities = probabilities and min(given) >= 0 and abs(sum(given) - 1) <= ROUNDING
-    return Confidences(values, probabilities)
+    return Confidences(values, probabilities) if some else None
 
 
 def written_confidences(found: Confidences | None) -> bytes:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from erc_bench.contract.domain import Dataset, targets_of
 from erc_bench.contract.system import Prediction
@@ -98,6 +100,30 @@ def written(*, shuffled: bool = False, more: bytes = b"") -> list[bytes]:
     return [*(lines[3:] + lines[:3] if shuffled else lines), *([more] if more else [])]
 
 
+def check_both_ways(
+    sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes], size: int
+) -> None:
+    """Lines read in blocks of this size have the confidences of the same lines read the long way."""
+    monkeypatch.setattr("erc_bench.records.written.BLOCK_BYTES", size)
+    (path := tmp_path / PREDICTIONS_FILE).write_bytes(b"".join(lines))
+
+    def long_way() -> Confidences | None:
+        AnswerReader(sample, tmp_path / "cache").of_predictions(iterate_predictions(path))
+        return confidences_of(iterate_predictions(path), Places(sample.test))
+
+    try:
+        expected = long_way()
+    except DataCorruptError as error:
+        with pytest.raises(DataCorruptError, match=re.escape(str(error))):
+            read(sample, tmp_path)
+        return
+    found = read(sample, tmp_path)
+    assert (found is None) is (expected is None)
+    if found is not None and expected is not None:
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert found.probabilities is expected.probabilities
+
+
 @pytest.mark.parametrize("size", [1, 100, 1 << 18])
 @pytest.mark.parametrize(
     "lines",
@@ -125,22 +151,38 @@ def written(*, shuffled: bool = False, more: bytes = b"") -> list[bytes]:
 def test_lines_as_we_write_them_are_read_fast_to_the_same(
     sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[bytes], size: int
 ) -> None:
-    monkeypatch.setattr("erc_bench.records.written.BLOCK_BYTES", size)
-    (path := tmp_path / PREDICTIONS_FILE).write_bytes(b"".join(lines))
+    check_both_ways(sample, tmp_path, monkeypatch, lines, size)
 
-    def long_way() -> Confidences | None:
-        AnswerReader(sample, tmp_path / "cache").of_predictions(iterate_predictions(path))
-        return confidences_of(iterate_predictions(path), Places(sample.test))
 
-    try:
-        expected = long_way()
-    except DataCorruptError as error:
-        with pytest.raises(DataCorruptError, match=re.escape(str(error))):
-            read(sample, tmp_path)
-        return
-    found = read(sample, tmp_path)
-    assert (found is None) is (expected is None)
-    if found is not None and expected is not None:
-        np.testing.assert_array_equal(found.values, expected.values)
-        assert found.probabilities is expected.probabilities
-        assert not np.isnan(found.values).all()
+LABELS = ("no emotion", "happiness", "anger")
+score = st.sampled_from([b"0", b"1", b"0.25", b"0.5", b"0.75", b"-0.5", b"1e-3", b"0.123456"])
+order = st.sampled_from([LABELS, LABELS[::-1], LABELS[:2], (), ("anger", "anger"), ("unknown",)])
+
+
+@st.composite
+def any_lines(draw: st.DrawFn) -> list[bytes]:
+    """Lines for the first utterances, nearly all with the same labels in the same order, with names or without."""
+    usual, lines = draw(order), []
+    named: tuple[str, ...] = ()
+    for place in range(draw(st.integers(1, 12))):
+        names = usual if draw(st.integers(0, 9)) else draw(order)
+        listed = 0 < len(named) == len(set(named)) and draw(st.booleans())
+        if listed:
+            names = named  # those of the last line that has any
+        named = names or named
+        numbers = [draw(score) for _ in names]
+        if not listed:
+            numbers = [b'"%b":%b' % (name.encode(), number) for name, number in zip(names, numbers, strict=True)]
+        scores = b',"scores":' + (b"[%b]" if listed else b"{%b}") % b",".join(numbers) if names else b""
+        label = draw(st.sampled_from([b"null", *(b'"%b"' % name.encode() for name in LABELS)]))
+        lines.append(b'{"dialogue":"test-%05d","turn":%d,"label":%b%b}\n' % (place // 4, place % 4, label, scores))
+    return lines
+
+
+@settings(max_examples=300, deadline=None)
+@given(lines=any_lines(), size=st.sampled_from([40, 200, 1 << 18]))
+def test_any_lines_are_read_fast_to_the_same(
+    sample: Dataset, tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], size: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        check_both_ways(sample, tmp_path_factory.mktemp("lines"), patch, lines, size)
