@@ -23,6 +23,7 @@ from erc_bench.toolkit.encoders import (
     resolve_encoder,
     tokenize,
 )
+from erc_bench.toolkit.threads import threads_option
 from erc_bench.toolkit.training import (
     DECISION,
     Decision,
@@ -75,6 +76,7 @@ class MinilmClassifierConfig(SentenceEncoderConfig):
     fine_tune_rate: float = option(1e-4, "highest learning rate of fine-tuning", above=0, at_most=1)
     max_length: int = option(64, "tokens of an utterance that fine-tuning reads", at_least=3, at_most=65_536)
     decision: Decision = option("calibrated", DECISION)
+    threads: int = threads_option()
 
 
 class MinilmClassifier(System[MinilmClassifierConfig]):

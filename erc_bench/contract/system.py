@@ -158,8 +158,12 @@ class System(ABC, Generic[ConfigT]):
 
     @property
     def resources(self) -> Resources:
-        """What a run of this configuration takes; override where it is more than a core, three GiB and, on `cuda`, a GPU."""
-        return Resources(gpus=1.0 if self.runtime.device.startswith("cuda") else 0.0)
+        """What a run of this configuration takes; override where that is not three GiB and, on `cuda`, a GPU.
+
+        As many cores as a setting `threads` says (`erc_bench.toolkit.threads.threads_option`), one without it.
+        """
+        gpus = 1.0 if self.runtime.device.startswith("cuda") else 0.0
+        return Resources(cpus=getattr(self.config, "threads", 1), gpus=gpus)
 
     @property
     def trains(self) -> bool:

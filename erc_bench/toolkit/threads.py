@@ -6,10 +6,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from erc_bench.contract.config import option
 
 __all__ = [
     "available_threads",
     "fixed_threads",
+    "threads_option",
 ]
 
 # Read by libraries when they are loaded; threadpoolctl and torch set those that are loaded already.
@@ -32,6 +36,17 @@ def available_threads() -> int:
     For work whose result does not depend on the number of threads, whatever `fixed_threads` says around it.
     """
     return _GRANTED
+
+
+def threads_option() -> Any:
+    """The setting `threads` of a system, which `System.resources` reads: one thread, and runs without it had one."""
+    return option(
+        1,
+        "threads that training computes with, on as many cores: the last bits of what is learned depend on it",
+        before=1,
+        at_least=1,
+        at_most=1024,
+    )
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from erc_bench.contract.system import Context, Prediction, Report, System, Syste
 from erc_bench.errors import SystemFailedError
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import EncoderConfig, EncoderSource, pick_device, resolve_encoder
+from erc_bench.toolkit.threads import threads_option
 from erc_bench.toolkit.training import (
     DECISION,
     Decision,
@@ -77,6 +78,7 @@ class DialogueEncoderConfig(EncoderConfig):
         "bf16", "numbers of training's matrix products; predictions are float32"
     )
     decision: Decision = option("calibrated", DECISION)
+    threads: int = threads_option()
 
     def __post_init__(self) -> None:
         if self.overlap > self.limit - 8:

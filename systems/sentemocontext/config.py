@@ -7,6 +7,7 @@ from typing import Literal
 
 from erc_bench.contract.config import option
 from erc_bench.toolkit.encoders import SentenceEncoderConfig
+from erc_bench.toolkit.threads import threads_option
 from erc_bench.toolkit.training import DECISION, Decision
 
 
@@ -60,10 +61,4 @@ class SentEmoContextConfig(SentenceEncoderConfig):
     )
     speakers: bool = option(True, "add a learned vector for each speaker of a dialogue", before=True)
     positions: bool = option(True, "add a code of each utterance's turn", before=True)
-    threads: int = option(
-        1,
-        "threads that training computes with, on as many cores: the last bits of what is learned depend on it",
-        before=1,
-        at_least=1,
-        at_most=1024,
-    )
+    threads: int = threads_option()

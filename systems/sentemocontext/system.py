@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from erc_bench.contract.domain import Dialogue, Target
-from erc_bench.contract.system import Context, Prediction, Report, Resources, System, SystemInfo
+from erc_bench.contract.system import Context, Prediction, Report, System, SystemInfo
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import SentenceEncoder, check_trained_with, pick_device
 from erc_bench.toolkit.training import (
@@ -63,11 +62,6 @@ class SentEmoContext(System[SentEmoContextConfig]):
     def parameters(self) -> int | None:
         """Those of the sentence encoder and of the network on top of it."""
         return self._encoder.source.parameters + sum(p.numel() for p in self._network.parameters())
-
-    @property
-    def resources(self) -> Resources:
-        """As many cores as training has threads."""
-        return replace(super().resources, cpus=self.config.threads)
 
     @cached_property
     def _encoder(self) -> SentenceEncoder:

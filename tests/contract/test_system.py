@@ -76,3 +76,17 @@ def test_a_prediction_knows_its_target() -> None:
 def test_a_run_takes_a_gpu_where_it_was_told_to_compute_on_one(device: str, gpus: float) -> None:
     needs = Plain(labels=LABELS, runtime=Runtime(device=device)).resources
     assert (needs.cpus, needs.gpus, needs.memory_gib) == (1, gpus, 3.0)
+
+
+@dataclass(frozen=True)
+class Threaded:
+    threads: int = option(1, "threads that it computes with")
+
+
+class Parallel(System[Threaded]):
+    info = Plain.info
+    predict = Plain.predict
+
+
+def test_a_run_takes_as_many_cores_as_it_computes_with_threads() -> None:
+    assert [Parallel(Threaded(count), labels=LABELS).resources.cpus for count in (1, 3)] == [1, 3]
