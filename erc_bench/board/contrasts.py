@@ -34,6 +34,7 @@ DEFAULTS: Mapping[str, str] = {
     "protocol": "utterance",
     "subset": ALL.name,
     "family": "planned",
+    "known": "",
 }
 
 
@@ -41,7 +42,8 @@ DEFAULTS: Mapping[str, str] = {
 class Contrast:
     """A question, and the two rows that answer it: is A better than B? `metric` is "" for the one that ranks the dataset.
 
-    `written` is when it was written down, None where the file does not say.
+    `written` is when it was written down, None where the file does not say. `known` says which scores of these rows were
+    known then although their runs are younger, such as those of runs that were made again since; "" for none.
     """
 
     family: str
@@ -52,6 +54,7 @@ class Contrast:
     metric: str
     protocol: str
     subset: str
+    known: str = ""
     written: datetime.datetime | None = None
 
 
@@ -87,7 +90,8 @@ class Answer:
     """A contrast and its answer: A minus B, in the unit of the metric.
 
     `comparison` is None, and `corrected` with it, where a row is not there; `missing` names these. `planned` says whether
-    the contrast was written down before the first run of one of its rows began, so that nobody could know the answer.
+    the contrast was written down before the first run of one of its rows began and no score of theirs was known, so that
+    nobody could know the answer.
     """
 
     contrast: Contrast
@@ -96,6 +100,13 @@ class Answer:
     corrected: float | None = None
     missing: tuple[str, ...] = ()
     planned: bool = False
+
+    @property
+    def written(self) -> str:
+        """When the question was written down, seen from its runs."""
+        if self.contrast.known:
+            return f"knowing {self.contrast.known}"
+        return "before its runs" if self.planned else "after its runs"
 
     @property
     def holds(self) -> bool:
@@ -220,8 +231,8 @@ def answered(
         metric = METRICS[contrast.metric] if contrast.metric else ranking
         missing = tuple(side for side in sides if side not in known)
         answer = None if missing else compare(known[sides[0]], known[sides[1]], metric)
-        planned = any(_is_later(begun.get(side, ""), contrast.written) for side in sides)
-        found.append(Answer(contrast, metric, answer, None, missing, planned))
+        younger = any(_is_later(begun.get(side, ""), contrast.written) for side in sides)
+        found.append(Answer(contrast, metric, answer, None, missing, younger and not contrast.known))
     run = {each.contrast.protocol for each in found if each.comparison}
     return _corrected([each for each in found if not contrasts.optional or each.contrast.protocol in run])
 

@@ -156,7 +156,7 @@ def contrast_table(contrasts: Sequence[Answer]) -> TextTable:
                 f"{signed(metric, found.difference)} [{low}, {high}]",
                 p_text(found.p_value),
                 p_text(1.0 if each.corrected is None else each.corrected),
-                "before its runs" if each.planned else "after its runs",
+                each.written,
             ]
         rows.append((asked.family, asked.question, asked.a, asked.b, asked.subset, metric.words, *answer))
     return TextTable(names, tuple(name in names[6:9] for name in names), tuple(rows))
@@ -167,8 +167,9 @@ def contrast_method() -> str:
     return (
         "Questions that were written down, each tested by itself: paired, by dialogue. p corrected: Holm's correction for all "
         "questions of the family on this protocol, those not run yet included. Written: whether the question was written down "
-        f"before a run of one of its two rows began. At {ALPHA:.0%} a family makes a false claim in at most that share of test "
-        "sets; ranks correct for every pair of systems instead."
+        "before a run of one of its two rows began, or which scores of theirs were known. At "
+        f"{ALPHA:.0%} a family makes a false claim in at most that share of test sets; ranks correct for every pair of systems "
+        "instead."
     )
 
 

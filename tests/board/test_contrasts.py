@@ -141,6 +141,16 @@ def test_a_contrast_may_say_itself_when_it_was_written(board_of: Callable[..., B
     assert [each.planned for each in board_of(parse_contrasts(alone)).contrasts] == [False, False, True, False]
 
 
+def test_a_contrast_says_what_was_known_of_younger_runs(board_of: Callable[..., Board]) -> None:
+    said = QUESTIONS.replace("written = 2026-06-01T00:00:00Z", "written = 2026-01-01T00:00:00Z")
+    known = said.replace('b = "b (x=1)"', 'b = "b (x=1)"\nknown = "earlier runs"', 1)
+    assert [each.written for each in board_of(parse_contrasts(known)).contrasts][:2] == [
+        "knowing earlier runs",
+        "before its runs",
+    ]
+    assert [each.planned for each in board_of(parse_contrasts(known)).contrasts][:2] == [False, True]
+
+
 def test_rows_that_the_file_leaves_out_have_no_rank(board_of: Callable[..., Board]) -> None:
     left_out = "\n[[unranked]]\nrows = ['b (x=1)', 'not run']\nreason = 'a part taken out'\n"
     board = board_of(parse_contrasts(QUESTIONS + left_out))

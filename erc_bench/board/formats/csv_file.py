@@ -78,7 +78,7 @@ def contrast_values(boards: Sequence[Board]) -> list[dict[str, Any]]:
                 "high": metric.rounded(answer.interval.high),
                 "p_value": float(f"{answer.p_value:.4g}"),
                 "p_corrected": float(f"{tested.corrected:.4g}"),
-                "written": "before its runs" if tested.planned else "after its runs",
+                "written": tested.written,
             }
         found.append(values)
     return found
