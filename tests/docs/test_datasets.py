@@ -47,6 +47,18 @@ def test_few_shot_on_other_corpora(page: str, few_shot: dict[tuple[str, str], di
     assert f"{macro[0]} on MELD, {macro[1]} on EmoryNLP" in page
 
 
+def test_random_triplets_on_other_corpora(page: str) -> None:
+    with (ROOT / "leaderboard" / "leaderboard.csv").open(encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if line["protocol"] == "triplet"]
+    by_row = {(line["dataset"], line["system"]): float(line["micro_f1"]) for line in lines}
+    said = re.findall(r"(\d\d\.\d\d) ± \d", page[page.index("- **Random triplets**") : page.index("- **Few-shot.**")])
+    rows = ("Gaussian noise", "raw-encoder"), ("raw-encoder", "Gaussian noise", "sentemocontext")
+    wanted = [by_row["meld", row] for row in rows[0]] + [
+        by_row[corpus, row] for corpus, row in zip(("emorynlp", "emorynlp", "meld"), rows[1], strict=True)
+    ]
+    assert said == [f"{value:.2f}" for value in wanted]
+
+
 def test_the_table_of_transfer_is_that_of_the_matrix(page: str) -> None:
     matrix = (ROOT / "leaderboard" / "transfer.md").read_text(encoding="utf-8")
     system, compared = "", 0
