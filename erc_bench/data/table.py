@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from erc_bench.contract.domain import Dialogue, LabelSet, Split, Utterance
@@ -69,21 +70,21 @@ def _utterance(cells: Mapping[str, str | None], columns: Columns, labels: LabelS
 def _rows(
     text: str, columns: Columns, path: Path, problems: list[str]
 ) -> Iterator[tuple[int, Mapping[str, str | None]]]:
-    """Each row with the line that it starts in."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restkey="")
+    """Each row that is not empty with the line that it starts in."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
     try:
-        headings = list(reader.fieldnames or [])
+        headings = next(reader, [])
         missing = [name for name in asdict(columns).values() if name not in headings]
         if missing:
             got = "a web page" if text.lstrip().startswith("<") else shortened(", ".join(headings), 200)
             raise DataCorruptError(f"line 1 of {path} must name the columns {', '.join(missing)}, got {got}.")
         line = reader.line_num + 1
         for cells in reader:
-            if "" in cells and "" not in headings:
+            if len(cells) > len(headings):
                 problems.append(f"line {line} of {path}: a row must have {len(headings)} cells, got more.")
-            else:
-                yield line, cells
+            elif cells:
+                yield line, dict(zip_longest(headings, cells))
             line = reader.line_num + 1
     except csv.Error as error:
         problems.append(f"line {line} of {path} must be CSV, got: {error}. Nothing after it was read.")

@@ -62,6 +62,12 @@ def test_a_malformed_row_is_named_by_its_line_and_left_out(row: str, message: st
     assert reading.problems == (f"line 5 of {tmp_path / 'test.csv'}: {message}.",)
 
 
+def test_empty_lines_count_as_lines_and_are_no_rows(tmp_path: Path) -> None:
+    reading = read(tmp_path, f'{HEAD}\n\na,A,"One\n\nmore",joy\n\na,A,Two,rage\n\n\na,A,"Three,joy\n')
+    assert [len(dialogue) for dialogue in reading.dialogues] == [1]
+    assert [problem.split(" of ")[0] for problem in reading.problems] == ["line 8", "line 11"]
+
+
 @pytest.mark.parametrize(
     ("rest", "message"),
     [
