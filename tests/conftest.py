@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import pytest
 
 from erc_bench.contract.domain import SPLITS, Dataset, Dialogue, Split, Targets, Utterance, targets_of
-from erc_bench.contract.registry import registered
+from erc_bench.contract.registry import DATASET_GROUP, registered
 from erc_bench.contract.system import Prediction
 from erc_bench.data import load_dataset
 from erc_bench.data import registry as datasets
@@ -183,7 +183,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Callable[[DatasetSpec], None]:
     """Puts a dataset in place of the registered one of the same name."""
 
     def register(spec: DatasetSpec) -> None:
-        known = {**registered(datasets.GROUP), spec.name: Registered(spec)}
+        known = {**registered(DATASET_GROUP), spec.name: Registered(spec)}
         monkeypatch.setattr(datasets, "registered", lambda group: known)
 
     return register

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from erc_bench.contract.system import System
 
 GROUP = "erc_bench.systems"
+DATASET_GROUP = "erc_bench.datasets"
 SUMMARIES = "erc_bench.summaries"
 DISTRIBUTION = "erc-bench"
 

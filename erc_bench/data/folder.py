@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from erc_bench.contract.domain import SPLITS, LabelSet, Split
+from erc_bench.contract.registry import DATASET_GROUP, registered
 from erc_bench.data.archives import file_bytes
 from erc_bench.data.common_labels import problems_of
 from erc_bench.data.jsonl import read_jsonl
@@ -85,6 +86,8 @@ def described(folder: Path, metrics: Collection[str] | None = None) -> tuple[Dat
     name = texts["name"] or folder.resolve().name
     if not _NAME.fullmatch(name):
         settings.problem("name", f"the name must be letters, digits, '-', '_' and '.', got {shortened(name)}")
+    if name in registered(DATASET_GROUP):
+        settings.problem("name", f"the name must be another than that of a registered dataset, got {name!r}")
     for key in ("ranking_metric", "licence"):
         if key not in settings.values:
             settings.problem(key, f"{key} must be given, got nothing")

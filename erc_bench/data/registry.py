@@ -8,13 +8,11 @@ from contextlib import suppress
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from erc_bench.contract.registry import origin_of, registered
+from erc_bench.contract.registry import DATASET_GROUP, origin_of, registered
 from erc_bench.data.folder import DATASET_FILE, folder_spec, is_folder_dataset
 from erc_bench.data.spec import DatasetSpec
 from erc_bench.errors import DataCorruptError, DataError, UnknownNameError
 from erc_bench.paths import data_dir_given, download_dir
-
-GROUP = "erc_bench.datasets"
 
 
 def dataset_names() -> list[str]:
@@ -23,7 +21,7 @@ def dataset_names() -> list[str]:
     """
     places = filter(None, (data_dir_given(), download_dir("any").parent))
     found = {path.parent.name for place in places for path in place.glob(f"*/{DATASET_FILE}")}
-    return sorted(found | set(registered(GROUP)))
+    return sorted(found | set(registered(DATASET_GROUP)))
 
 
 def dataset_name(name: str) -> str:
@@ -54,7 +52,7 @@ def dataset_spec(name: str, data_dir: Path | None = None) -> DatasetSpec:
     DataCorruptError
         Its `dataset.toml` is not as it must be.
     """
-    points = registered(GROUP)
+    points = registered(DATASET_GROUP)
     if name in points:
         return _registered_spec(name, points[name])
     folder = next(_candidates(name, data_dir), None)
@@ -66,10 +64,6 @@ def dataset_spec(name: str, data_dir: Path | None = None) -> DatasetSpec:
             advice=f"`erc-bench data list` shows them all; a corpus of your own is named by its folder, with {DATASET_FILE}.",
         )
     spec = folder_spec(folder)
-    if spec.name in points:
-        raise DataCorruptError(
-            f"the name in {folder / DATASET_FILE} must be another than that of a registered dataset, got {spec.name!r}."
-        )
     if folder != Path(name) and spec.name != name:
         raise DataCorruptError(
             f"the name in {folder / DATASET_FILE} must be {name!r}, as it was asked for, got {spec.name!r}."

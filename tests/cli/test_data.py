@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from erc_bench.cli.data import data
 from erc_bench.contract.domain import SPLITS
-from erc_bench.contract.registry import registered
+from erc_bench.contract.registry import DATASET_GROUP, registered
 from erc_bench.data import Facts, dataset_names, download_dir, load_dataset, registry
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError
 
@@ -265,7 +265,7 @@ def test_facts_are_what_a_package_keeps(sample: Dataset) -> None:
 
 
 def test_a_broken_package_costs_its_own_entry_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {**registered(registry.GROUP), "broken": EntryPoint("broken", "no_such_module:X", registry.GROUP)}
+    known = {**registered(DATASET_GROUP), "broken": EntryPoint("broken", "no_such_module:X", DATASET_GROUP)}
     monkeypatch.setattr(registry, "registered", lambda group: known)
     shown = run("list").stdout
     assert "broken of unknown cannot be imported from no_such_module:X" in shown

@@ -78,6 +78,11 @@ def test_files_may_have_other_names(tmp_path: Path) -> None:
             '"CC0"\nname = "a/b"\n',
             "line 5 of {}: the name must be letters, digits, '-', '_' and '.', got 'a/b'.",
         ),
+        (
+            '"CC0"\n',
+            '"CC0"\nname = "meld"\n',
+            "line 5 of {}: the name must be another than that of a registered dataset, got 'meld'.",
+        ),
         ('"CC0"\n', '"CC0"\nlabel = 3\n', "line 5 of {}: a key must be one of name, title, neutral, "),
         ('"CC0"\n', '"CC0"\nfiles = 3\n', "line 5 of {}: files must be a table with the keys train, validation, test"),
         ('"CC0"\n', '"CC0"\n[columns]\nwho = "x"\n', "line 6 of {}: columns must give names for dialogue, speaker, "),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from erc_bench.contract.registry import DATASET_GROUP
 from erc_bench.data import download_dir, load_dataset, registry
 from erc_bench.data.skeleton import write_skeleton
 from erc_bench.errors import DataCorruptError, DataError, DataMissingError, UnknownNameError
@@ -30,7 +31,7 @@ def test_an_unknown_name_gets_the_nearest() -> None:
     ],
 )
 def test_broken_plugins_are_named(value: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    point = EntryPoint("broken", value, registry.GROUP)
+    point = EntryPoint("broken", value, DATASET_GROUP)
     monkeypatch.setattr(registry, "registered", lambda group: {"broken": point})
     with pytest.raises(DataError, match=message):
         registry.dataset_spec("broken")
@@ -80,7 +81,10 @@ def test_a_folder_of_corpora_may_hold_it(
 
 def test_names_are_what_they_seem(home: Path, tmp_path: Path) -> None:
     write_skeleton(tmp_path / "meld")
-    with pytest.raises(DataCorruptError, match="must be another than that of a registered dataset, got 'meld'"):
+    with pytest.raises(
+        DataCorruptError,
+        match=r"line 2 of .*toml: the name must be another than that of a registered dataset, got 'meld'",
+    ):
         registry.dataset_spec(str(tmp_path / "meld"))
     write_skeleton(tmp_path / "mine")
     (tmp_path / "mine").rename(tmp_path / "other")
