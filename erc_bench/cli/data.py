@@ -201,9 +201,8 @@ def check(folder: Path) -> None:
     from erc_bench.data.folder import described
     from erc_bench.data.load import inspect_dataset
     from erc_bench.errors import DataCorruptError
-    from erc_bench.scoring.catalogue import METRICS
 
-    spec, problems = described(folder, METRICS)
+    spec, problems = described(folder)
     inspection = None if spec is None else inspect_dataset(spec)
     problems += inspection.problems if inspection else ()
     for problem in problems:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 GROUP = "erc_bench.systems"
 DATASET_GROUP = "erc_bench.datasets"
+METRIC_GROUP = "erc_bench.metrics"
+METRICS = ("micro_f1", "macro_f1", "mcc", "macro_f1_all", "weighted_f1_all", "accuracy", "unusable_rate")
+"""Names of the metrics of `erc_bench.scoring.catalogue`, which what reads datasets may not import."""
 SUMMARIES = "erc_bench.summaries"
 DISTRIBUTION = "erc-bench"
 
@@ -48,6 +51,11 @@ def _named(distribution: Distribution) -> str:
 def system_names() -> list[str]:
     """Names of all registered systems, sorted; imports none of them."""
     return sorted(registered(GROUP))
+
+
+def metric_names() -> list[str]:
+    """Names of the metrics of the harness and of those that packages register, in their order; imports none of them."""
+    return [*METRICS, *sorted(registered(METRIC_GROUP))]
 
 
 def system_origin(name: str) -> str:

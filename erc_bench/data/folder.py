@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from erc_bench.contract.domain import SPLITS, LabelSet, Split
-from erc_bench.contract.registry import DATASET_GROUP, registered
+from erc_bench.contract.registry import DATASET_GROUP, metric_names, registered
 from erc_bench.data.archives import file_bytes
 from erc_bench.data.common_labels import problems_of
 from erc_bench.data.jsonl import read_jsonl
@@ -68,10 +68,10 @@ def folder_spec(folder: Path) -> DatasetSpec:
     return spec
 
 
-def described(folder: Path, metrics: Collection[str] | None = None) -> tuple[DatasetSpec | None, list[str]]:
+def described(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
     """The dataset that a folder describes, as far as its `dataset.toml` makes sense, and what does not.
 
-    There is none where the labels make no sense. `metrics` are those that it may be ranked by, if they are known.
+    There is none where the labels make no sense.
 
     Raises
     ------
@@ -91,8 +91,8 @@ def described(folder: Path, metrics: Collection[str] | None = None) -> tuple[Dat
     for key in ("ranking_metric", "licence"):
         if key not in settings.values:
             settings.problem(key, f"{key} must be given, got nothing")
-    ranking = texts["ranking_metric"]
-    if ranking and metrics is not None and ranking not in metrics:
+    ranking, metrics = texts["ranking_metric"], metric_names()
+    if ranking and ranking not in metrics:
         settings.problem(
             "ranking_metric", f"ranking_metric must be one of {', '.join(metrics)}, got {shortened(ranking)}"
         )

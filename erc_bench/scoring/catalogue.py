@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erc_bench.contract.domain import Dataset
-from erc_bench.contract.registry import origin_of, registered
+from erc_bench.contract.registry import METRIC_GROUP, origin_of, registered
 from erc_bench.errors import DataError, UnknownNameError
 from erc_bench.scoring.metric import CORRELATION, SHARE, Margins, Metric, Reading, ratio
 
-GROUP = "erc_bench.metrics"
 EMOTIONS = "the emotions"
 ALL_LABELS = "all labels"
 
@@ -80,7 +79,7 @@ METRICS: dict[str, Metric] = {
 
 
 def _of_packages() -> Iterator[Metric]:
-    for name, point in sorted(registered(GROUP).items()):
+    for name, point in sorted(registered(METRIC_GROUP).items()):
         where = f"{point.value} of {origin_of(point)}"
         try:
             metric = point.load()

@@ -260,6 +260,16 @@ def test_check_says_every_problem_with_file_and_line(home: Path, tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("command", ["verify", "audit", "facts"])
+def test_a_metric_that_does_not_exist_is_refused_with_file_and_line(command: str, home: Path, tmp_path: Path) -> None:
+    run("new", tmp_path / "mine")
+    settings = tmp_path / "mine" / "dataset.toml"
+    settings.write_text(settings.read_text().replace('"weighted_f1_all"', '"f1"'))
+    refused = run(command, tmp_path / "mine").exception
+    assert isinstance(refused, DataCorruptError)
+    assert f"- line 8 of {settings}: ranking_metric must be one of micro_f1, " in str(refused)
+
+
 def test_facts_are_what_a_package_keeps(sample: Dataset) -> None:
     assert Facts.from_json(run("facts", "sample").stdout).fingerprint == sample.fingerprint
 

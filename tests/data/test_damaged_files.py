@@ -63,7 +63,7 @@ READERS: dict[str, tuple[bytes, Callable[[Path, bytes], object]]] = {
     ),
     "dataset.toml": (
         b'labels = ["calm", "joy"]\nneutral = "calm"\nranking_metric = "mcc"\nlicence = "x"\n[columns]\ntext = "t"\n',
-        lambda folder, data: ((folder / "dataset.toml").write_bytes(data), described(folder, ["mcc"])),
+        lambda folder, data: ((folder / "dataset.toml").write_bytes(data), described(folder)),
     ),
 }
 PIECES = [

@@ -196,7 +196,7 @@ TARGETS: dict[str, Target] = {
         (b"dialogue,speaker,text,label\nd,A,Hi.,joy\nd,B,Oh.,calm\n",),
     ),
     "dataset.toml": Target(
-        _written("dataset.toml", lambda folder: described(folder, ["mcc"])),
+        _written("dataset.toml", lambda folder: described(folder)),
         (
             b'labels = ["calm", "joy"]\nneutral = "calm"\nranking_metric = "mcc"\nlicence = "x"\n[columns]\ntext = "t"\n',
         ),

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from erc_bench.contract.domain import Dataset
+from erc_bench.contract.registry import METRIC_GROUP, metric_names
 from erc_bench.errors import DataError, UnknownNameError
 from erc_bench.scoring import catalogue
 from erc_bench.scoring.catalogue import (
     CORRECTED,
-    GROUP,
     HALF_TIES,
     METRICS,
     MICRO_F1,
@@ -49,6 +49,10 @@ def test_a_dataset_says_what_ranks_it(mini: Dataset) -> None:
     assert ranking_metric(replace(mini, ranking_metric="weighted_f1_all")) is METRICS["weighted_f1_all"]
     with pytest.raises(UnknownNameError, match="a metric must be one of"):
         ranking_metric(replace(mini, ranking_metric="beauty"))
+
+
+def test_metrics_are_known_by_name_without_being_imported() -> None:
+    assert metric_names() == list(METRICS)
 
 
 def test_every_metric_is_found_by_its_name_and_those_of_protocols_too() -> None:
@@ -109,7 +113,7 @@ OWN = Metric("their_score", "their score", "all labels", lambda counts: counts.t
 def test_what_a_package_registers_must_be_a_metric_of_its_own(
     monkeypatch: pytest.MonkeyPatch, found: object, name: str, problem: str
 ) -> None:
-    monkeypatch.setattr(catalogue, "registered", lambda group: {name: Point(found)} if group == GROUP else {})
+    monkeypatch.setattr(catalogue, "registered", lambda group: {name: Point(found)} if group == METRIC_GROUP else {})
     with pytest.raises(DataError, match=problem):
         list(catalogue._of_packages())
     monkeypatch.setattr(catalogue, "registered", lambda group: {"their_score": Point(OWN)})
