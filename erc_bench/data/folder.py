@@ -185,7 +185,15 @@ def _files(settings: _Settings, folder: Path) -> dict[Split, str]:
 
 
 def _columns(settings: _Settings) -> Columns:
-    return Columns(**_table(settings, "columns", tuple(asdict(Columns()))))
+    given = _table(settings, "columns", tuple(asdict(Columns())))
+    columns = Columns(**given)
+    names = asdict(columns)
+    for column in dict.fromkeys(names.values()):
+        same = [key for key, name in names.items() if name == column]
+        if len(same) > 1:
+            last = [key for key in given if key in same][-1]
+            settings.problem(last, f"{' and '.join(same)} must be different columns, got {shortened(column)} for each")
+    return columns
 
 
 def _common_labels(settings: _Settings, labels: LabelSet) -> dict[str, str]:

@@ -88,6 +88,16 @@ def test_files_may_have_other_names(tmp_path: Path) -> None:
         ('"CC0"\n', '"CC0"\n[columns]\nwho = "x"\n', "line 6 of {}: columns must give names for dialogue, speaker, "),
         (
             '"CC0"\n',
+            '"CC0"\n[columns]\nlabel = "Emo"\ntext = "Emo"\n',
+            "line 7 of {}: text and label must be different columns, got 'Emo' for each.",
+        ),
+        (
+            '"CC0"\n',
+            '"CC0"\n[columns]\ntext = "label"\n',
+            "line 6 of {}: text and label must be different columns, got 'label' for each.",
+        ),
+        (
+            '"CC0"\n',
             '"CC0"\n[files]\ntest = "a.txt"\n',
             "line 6 of {}: a file must end in .jsonl or .csv, got 'a.txt'.",
         ),
