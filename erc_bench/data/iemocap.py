@@ -2,7 +2,8 @@
 
 `SessionN/dialog/EmoEvaluation/DIALOGUE.txt` gives each turn its time and its label, agreed on by its annotators;
 `SessionN/dialog/transcriptions/DIALOGUE.txt` gives its words. Of the labels the six that the field uses are read: a turn
-with another one, or without agreement (`xxx`), is left out, as in the field. A turn's name ends in the speaker and a number
+with another one, or without agreement (`xxx`), is left out, as in the field; so are lines of what one annotator said, such
+as `C-E2:` and `A-F1:`. A turn's name ends in the speaker and a number
 (`Ses01F_impro01_M003`), and turns are in the order of their starts: the evaluation file may list them speaker by speaker.
 
 The test split is session 5. Of sessions 1 to 4, dialogues in the order of their names, every tenth (the 10th, 20th, …)
@@ -36,6 +37,7 @@ SESSIONS = (1, 2, 3, 4, 5)
 TEST_SESSION = 5
 VALIDATION_EVERY = 10
 _TURN = re.compile(r"\[(\d+\.?\d*) - [\d.]+\]\s+(\S+)\s+(\S+)\s+\[")
+_BESIDE = re.compile(r"%|[A-Z]-\w+:")
 _WORDS = re.compile(r"(\S+)\s+\[[\d.]+-[\d.]+\]:\s*(.*)")
 _SPEAKER = re.compile(r"_([FM])\w*\d+$")
 
@@ -69,23 +71,29 @@ def _evaluations(folder: Path, split: Split) -> list[Path]:
 def _session(folder: Path, number: int) -> list[Path]:
     evaluations = folder / f"Session{number}" / "dialog" / "EmoEvaluation"
     # macOS leaves shadow files, whose names begin with a dot, beside the files of some copies
-    paths = sorted(path for path in evaluations.glob("*.txt") if not path.name.startswith("."))
-    if not paths:
+    names, transcribed = (
+        {path.name for path in place.glob("*.txt") if not path.name.startswith(".")}
+        for place in (evaluations, evaluations.parent / "transcriptions")
+    )
+    if not names:
         raise DataMissingError(f"{evaluations} must hold an evaluation file a dialogue, got none.")
-    return paths
+    return [evaluations / name for name in sorted(names | transcribed)]
 
 
 def _utterances(path: Path, problems: list[str]) -> tuple[Utterance, ...]:
     words = dict(_transcribed(path.parents[1] / "transcriptions" / path.name, problems))
     utterances: list[tuple[float, Utterance]] = []
+    seen: dict[str, int] = {}
     for row, line in enumerate(split_lines(decoded(file_bytes(path), str(path), problems, otherwise="cp1252")), 1):
-        if not line.startswith("["):  # what each annotator said, and comments
+        if "[" not in line or _BESIDE.match(line):  # a comment may go on in a line of its own
             continue
         turn = _TURN.match(line)
         start, name, code = turn.groups() if turn else ("0", "", "")
-        if code in OTHER_CODES:
+        first = seen.setdefault(name, row)
+        if code in OTHER_CODES and first == row:
             continue
-        problem = _problem(line, name, code, words)
+        again = f"a turn must stand once, got {name} as in line {first}" if name and first < row else None
+        problem = again or _problem(line, name, code, words)
         if problem:
             problems.append(f"line {row} of {path}: {problem}.")
             continue

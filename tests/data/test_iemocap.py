@@ -16,7 +16,7 @@ HEAD = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n"
 # the turns of one speaker may stand before those of the other
 EVALUATION = HEAD + (
     "\n[6.2901 - 8.2357]\t{0}_F000\tneu\t[2.5000, 2.5000, 2.5000]\n"
-    "C-E2:\tNeutral;\t()\nA-F1:\tval 3; act 2; dom  2;\t()\n"
+    "C-E2:\tNeutral;\t()\nA-F1:\tval 3; act 2; dom  2;\t(calm [at first],\nthen not)\n"
     "\n[14.1000 - 15.0000]\t{0}_F001\tfru\t[2.0000, 3.5000, 3.5000]\n"
     "\n[16.0000 - 17.0000]\t{0}_F002\txxx\t[2.0000, 3.5000, 3.5000]\n"
     "\n[9.1000 - 12.0000]\t{0}_M000\texc\t[4.0000, 4.5000, 3.0000]\n"
@@ -86,6 +86,18 @@ def test_a_release_one_level_down_is_found(copy: Path, tmp_path: Path) -> None:
         ("[6.2901 - 8.2357]", "[6.2901", "line 3 of .*: a turn must have a time, a name, a label and ratings"),
         ("{0}_F000\tneu", "{0}\tneu", "line 3 of .*: a turn's name must end in its speaker"),
         ("{0}_F000\tneu", "{0}_F009\tneu", "line 3 of .*: the turn Ses05F_impro01_F009 must have words .*, got none"),
+        ("[6.2901", " [6.2901", "line 3 of .*: a turn must have a time, a name, a label and ratings, got ' "),
+        ("[6.2901 -", "6.2901 -", "line 3 of .*: a turn must have a time, a name, a label and ratings"),
+        (
+            "{0}_M000\texc",
+            "{0}_F000\texc",
+            "line 12 of .*: a turn must stand once, got Ses05F_impro01_F000 as in line 3",
+        ),
+        (
+            "{0}_F002\txxx",
+            "{0}_F001\txxx",
+            "line 10 of .*: a turn must stand once, got Ses05F_impro01_F001 as in line 8",
+        ),
     ],
 )
 def test_a_malformed_turn_is_named_with_its_line(old: str, new: str, message: str, copy: Path) -> None:
@@ -105,6 +117,12 @@ def test_a_missing_session_or_transcription_is_named(copy: Path) -> None:
         (True, False),
         (False, True),
     ]
+
+
+def test_a_missing_evaluation_is_named_and_moves_no_dialogue_to_another_split(copy: Path) -> None:
+    (copy / "Session2" / "dialog" / "EmoEvaluation" / "Ses02F_impro01.txt").unlink()
+    (problem,) = inspect_dataset(IEMOCAP, data_dir=copy).problems
+    assert problem.endswith("Ses02F_impro01.txt must be readable, got: No such file or directory.")
 
 
 def test_who_has_no_copy_is_told_where_to_ask(home: Path) -> None:
