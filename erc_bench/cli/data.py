@@ -176,8 +176,16 @@ def labels(names: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None
     """
     from erc_bench.cli.data_tables import common_labels, print_common_labels
     from erc_bench.data import dataset_names, dataset_spec
+    from erc_bench.errors import DataError
 
-    specs = [dataset_spec(name, data_dir) for name in names or dataset_names()]
+    specs = []
+    for name in names or dataset_names():
+        try:
+            specs.append(dataset_spec(name, data_dir))
+        except DataError as error:
+            if names:
+                raise
+            say(f"{name}\n  error      {error}", err=True)
     found = common_labels(specs)
     click.echo(json.dumps(found, indent=2, ensure_ascii=False)) if as_json else print_common_labels(found)
 

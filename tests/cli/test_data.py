@@ -292,6 +292,21 @@ def test_labels_of_corpora_meet_in_common_words(home: Path) -> None:
     assert entries["peace"]["why"]["emorynlp"]
 
 
+def test_labels_leave_out_a_damaged_folder_that_nobody_asked_for(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ERC_BENCH_DATA_DIR", str(tmp_path))
+    for name in ("mine", "renamed"):
+        run("new", tmp_path / name)
+    (tmp_path / "renamed").rename(tmp_path / "other")
+    (tmp_path / "mine" / "dataset.toml").write_text("labels = calm\n")
+    shown = run("labels", "--json")
+    assert (shown.exit_code, len(json.loads(shown.stdout)) > 1) == (0, True)
+    assert "mine\n  error      line 1 of " in shown.stderr
+    assert "must be 'other', as it was asked for, got 'renamed'" in shown.stderr
+    assert isinstance(run("labels", "mine").exception, DataCorruptError)
+
+
 def test_labels_without_a_word_are_listed(home: Path, tmp_path: Path) -> None:
     run("new", tmp_path / "mine")
     settings = tmp_path / "mine" / "dataset.toml"
