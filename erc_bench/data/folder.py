@@ -84,10 +84,8 @@ def described(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
     labels = _labels(settings)
     texts = {key: _text(settings, key) for key in TEXTS}
     name = texts["name"] or folder.resolve().name
-    if not _NAME.fullmatch(name):
-        settings.problem("name", f"the name must be letters, digits, '-', '_' and '.', got {shortened(name)}")
-    if name in registered(DATASET_GROUP):
-        settings.problem("name", f"the name must be another than that of a registered dataset, got {name!r}")
+    if unfit := name_problem(name):
+        settings.problem("name", unfit)
     for key in ("ranking_metric", "licence"):
         if key not in settings.values:
             settings.problem(key, f"{key} must be given, got nothing")
@@ -123,6 +121,16 @@ def described(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
         fixed_by=DATASET_FILE,
     )
     return spec, settings.problems
+
+
+def name_problem(name: str) -> str | None:
+    """What is wrong with the name of a corpus of one's own."""
+    if not _NAME.fullmatch(name):
+        allowed = "a letter or digit and then at most 63 letters, digits, '-', '_' and '.'"
+        return f"the name must be {allowed}, got {shortened(name)}"
+    if name in registered(DATASET_GROUP):
+        return f"the name must be another than that of a registered dataset, got {name!r}"
+    return None
 
 
 def _read(folder: Path) -> _Settings:

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from erc_bench.contract.domain import SPLITS, Split
-from erc_bench.data.folder import DATASET_FILE
+from erc_bench.data.folder import DATASET_FILE, name_problem
 from erc_bench.errors import UsageError
 
 _DATASET = Template("""\
@@ -30,7 +30,8 @@ calm = "neutral"
 joy = "joy"
 anger = "anger"
 
-# train.jsonl, validation.jsonl and test.jsonl hold a dialogue a line. CSV files, one utterance a row, do as well:
+# The splits are train.jsonl, validation.jsonl and test.jsonl, a dialogue a line; or train.csv, validation.csv and
+# test.csv, an utterance a row. Other files, and the columns of CSV files, are named here:
 # [files]
 # train = "my-train.csv"
 # validation = "my-dev.csv"
@@ -68,8 +69,10 @@ def write_skeleton(folder: Path) -> list[Path]:
     Raises
     ------
     UsageError
-        The folder is there already, or cannot be written.
+        The folder is there already, or cannot be written, or no dataset can have its name.
     """
+    if unfit := name_problem(folder.name):
+        raise UsageError(f"{unfit}: the dataset is named as its folder. Name another one.")
     contents = {DATASET_FILE: _DATASET.substitute(name=folder.name)}
     for split in SPLITS:
         lines = [

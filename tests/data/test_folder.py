@@ -76,7 +76,7 @@ def test_files_may_have_other_names(tmp_path: Path) -> None:
         (
             '"CC0"\n',
             '"CC0"\nname = "a/b"\n',
-            "line 5 of {}: the name must be letters, digits, '-', '_' and '.', got 'a/b'.",
+            "line 5 of {}: the name must be a letter or digit and then at most 63 letters, digits, '-', '_' and '.', got 'a/b'.",
         ),
         (
             '"CC0"\n',

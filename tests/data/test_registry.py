@@ -80,13 +80,11 @@ def test_a_folder_of_corpora_may_hold_it(
 
 
 def test_names_are_what_they_seem(home: Path, tmp_path: Path) -> None:
-    write_skeleton(tmp_path / "meld")
-    with pytest.raises(
-        DataCorruptError,
-        match=r"line 2 of .*toml: the name must be another than that of a registered dataset, got 'meld'",
-    ):
-        registry.dataset_spec(str(tmp_path / "meld"))
     write_skeleton(tmp_path / "mine")
     (tmp_path / "mine").rename(tmp_path / "other")
     with pytest.raises(DataCorruptError, match="must be 'other', as it was asked for, got 'mine'"):
         registry.dataset_spec("other", tmp_path)
+    settings = tmp_path / "other" / "dataset.toml"
+    settings.write_text(settings.read_text().replace('name = "mine"', 'name = "meld"'))
+    with pytest.raises(DataCorruptError, match=r"line 2 of .*toml: the name must be another .* dataset, got 'meld'"):
+        registry.dataset_spec(str(tmp_path / "other"))

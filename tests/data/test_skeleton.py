@@ -26,6 +26,13 @@ def test_the_skeleton_works_as_it_stands(tmp_path: Path) -> None:
         assert {u.label for d in dataset.split(split) for u in d.utterances} == set(dataset.labels.names)
 
 
+@pytest.mark.parametrize("name", ["my corpus", "é", "-x", "x" * 65, "meld"])
+def test_a_name_that_no_dataset_can_have_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the name must be .* the dataset is named as its folder. Name another one"):
+        write_skeleton(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
 def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="must be a new folder"):
         write_skeleton(tmp_path)
