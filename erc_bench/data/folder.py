@@ -94,7 +94,8 @@ def described(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
         settings.problem(
             "ranking_metric", f"ranking_metric must be one of {', '.join(metrics)}, got {shortened(ranking)}"
         )
-    files, columns = _files(settings, folder), _columns(settings)
+    named = _table(settings, "files", SPLITS)
+    files, columns = _files(settings, folder, named), _columns(settings)
     for key in settings.values:
         if key not in KEYS:
             settings.problem(key, f"a key must be one of {', '.join(KEYS)}, got {shortened(key)}")
@@ -103,6 +104,9 @@ def described(folder: Path) -> tuple[DatasetSpec | None, list[str]]:
 
     def read(place: Path, split: Split) -> SplitReading:
         path = place / files[split]
+        if split not in named and not path.is_file():
+            names = " or ".join(f"{split}{ending}" for ending in FORMATS)
+            raise DataMissingError(f"{place} must hold the file {names}, got neither.")
         return read_csv(path, split, labels, columns) if path.suffix == ".csv" else read_jsonl(path, split, labels)
 
     spec = DatasetSpec(
@@ -179,14 +183,13 @@ def _labels(settings: _Settings) -> LabelSet | None:
     return LabelSet(tuple(names), neutral)
 
 
-def _files(settings: _Settings, folder: Path) -> dict[Split, str]:
-    given = _table(settings, "files", SPLITS)
+def _files(settings: _Settings, folder: Path, named: Mapping[str, str]) -> dict[Split, str]:
     found: dict[Split, str] = {}
     for split in SPLITS:
         present = [f"{split}{ending}" for ending in FORMATS if (folder / f"{split}{ending}").is_file()]
-        if split not in given and len(present) > 1:
+        if split not in named and len(present) > 1:
             settings.problem("files", f"the {split} split must be one file, or be named under [files], got {present}")
-        found[split] = given.get(split) or (present or [f"{split}{FORMATS[0]}"])[0]
+        found[split] = named.get(split) or (present or [f"{split}{FORMATS[0]}"])[0]
         if Path(found[split]).suffix not in FORMATS:
             settings.problem(split, f"a file must end in {' or '.join(FORMATS)}, got {shortened(found[split])}")
     return found

@@ -136,6 +136,16 @@ def test_a_folder_without_the_file(tmp_path: Path) -> None:
         folder_spec(tmp_path)
 
 
+def test_a_missing_file_may_be_of_either_form(tmp_path: Path) -> None:
+    folder = write(tmp_path / "mine", f'{SETTINGS}[files]\ntest = "test.csv"\n')
+    (folder / "train.jsonl").unlink()
+    (folder / "train.csv").mkdir()
+    assert inspect_dataset(folder_spec(folder)).problems == (
+        f"{folder} must hold the file train.jsonl or train.csv, got neither.",
+        f"{folder / 'test.csv'} must be readable, got: No such file or directory.",
+    )
+
+
 def test_a_missing_file_and_an_empty_one_are_problems_of_the_dataset(tmp_path: Path) -> None:
     folder = write(tmp_path / "mine")
     (folder / "train.jsonl").unlink()
