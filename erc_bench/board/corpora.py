@@ -126,7 +126,7 @@ class Asked:
         except DataMissingError as error:
             raise DataMissingError(
                 f"{error}\nThe runs on {self.name} in {self.results} are scored against its gold labels. To leave them out, "
-                "name another dataset with --dataset."
+                "name a results folder without them with --results-dir."
             ) from None
         return Corpus(dataset, self.groups, self.rank_by, progress, self.contrasts)
 

@@ -102,7 +102,7 @@ def test_missing_gold_labels_name_the_results_and_the_ways_out(
     with pytest.raises(DataMissingError, match="erc-bench data download dailydialog") as caught:
         build_boards(tmp_path)
     assert str(tmp_path) in str(caught.value)
-    assert "--dataset" in str(caught.value)
+    assert str(caught.value).endswith("To leave them out, name a results folder without them with --results-dir.")
 
 
 def test_dataset_that_nobody_knows_is_refused(tmp_path: Path, mini: Dataset, write_run: WriteRun) -> None:
