@@ -42,13 +42,16 @@ def read_split(folder: Path, split: Split) -> SplitReading:
     problems: list[str] = []
     text = decoded(data, str(path), problems)
     dialogues: list[Dialogue] = []
-    for scene in _scenes(text, path):
+    for number, scene in enumerate(_scenes(text, path), start=1):
+        line = _line(scene, "scene_id", text)
+        place = f"the scene in {line}" if line else f"scene {number}"
         utterances = []
-        for position, record in enumerate(_entries(scene, "utterances", path), start=1):
+        for position, record in enumerate(_entries(scene, "utterances", f"{place} of {path}"), start=1):
             try:
                 utterances.append(_utterance(record))
             except ValueError as error:
-                problems.append(f"{_where(record, position, scene, text)} of {path}: {error}.")
+                where = _line(record, "utterance_id", text) or f"utterance {position} of {place}"
+                problems.append(f"{where} of {path}: {error}.")
         if utterances:
             dialogues.append(Dialogue(f"{split}-{len(dialogues):05d}", tuple(utterances)))
     return SplitReading(tuple(dialogues), tuple(problems), hashlib.sha256(data).hexdigest())
@@ -62,14 +65,14 @@ def _scenes(text: str, path: Path) -> Iterator[Any]:
         raise DataCorruptError(f"line {error.lineno} of {path} must be JSON, got: {got}.") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, an object nested too deep
         raise DataCorruptError(f"{path} must be JSON that can be read, got: {error}.") from None
-    for episode in _entries(content, "episodes", path):
-        yield from _entries(episode, "scenes", path)
+    for episode in _entries(content, "episodes", f"{path}"):
+        yield from _entries(episode, "scenes", f"{path}")
 
 
-def _entries(record: Any, key: str, path: Path) -> list[Any]:
+def _entries(record: Any, key: str, where: str) -> list[Any]:
     entries = record.get(key) if isinstance(record, dict) else None
     if not isinstance(entries, list):
-        raise DataCorruptError(f"{path} must hold a list of {key}, got {shortened(record)}.")
+        raise DataCorruptError(f"{where} must hold a list of {key}, got {shortened(record)}.")
     return entries
 
 
@@ -87,13 +90,11 @@ def _utterance(record: Any) -> Utterance:
     )
 
 
-def _where(record: Any, position: int, scene: Any, text: str) -> str:
-    """The line of an utterance by its id, which stands once in a file; else its position in its scene."""
-    name = record.get("utterance_id") if isinstance(record, dict) else None
+def _line(record: Any, key: str, text: str) -> str | None:
+    """The line of a scene or an utterance by its id, which stands once in a file."""
+    name = record.get(key) if isinstance(record, dict) else None
     at = text.find(f'"{name}"') if isinstance(name, str) else -1
-    if at >= 0:
-        return f"line {text.count(chr(10), 0, at) + 1}"
-    return f"utterance {position} of scene {shortened(scene.get('scene_id'))}"
+    return f"line {text.count(chr(10), 0, at) + 1}" if at >= 0 else None
 
 
 EMORYNLP = DatasetSpec(

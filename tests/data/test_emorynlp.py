@@ -67,7 +67,10 @@ def test_the_folder_is_found_as_the_repository_has_it(below: str, tmp_path: Path
         (lambda u: u.update(speakers=[]), r"line 25 of .*: the speakers must be a list of names, got \[\]"),
         (lambda u: u.update(speakers=[3]), "line 25 of .*: the first speaker must be a text"),
         (lambda u: u.update(transcript=" "), "line 25 of .*: the transcript must be a text that is not empty"),
-        (lambda u: u.clear(), "utterance 2 of scene 'e1_c1' of .*: the speakers must be a list of names, got None"),
+        (
+            lambda u: u.clear(),
+            "utterance 2 of the scene in line 8 of .*: the speakers must be a list of names, got None",
+        ),
     ],
 )
 def test_a_malformed_utterance_is_named_and_left_out(
@@ -81,6 +84,20 @@ def test_a_malformed_utterance_is_named_and_left_out(
     assert re.search(message, problem), problem
 
 
+def test_an_utterance_that_is_no_object_is_named_by_the_line_or_place_of_its_scene(tmp_path: Path) -> None:
+    content = copy.deepcopy(CONTENT)
+    first, second = content["episodes"][0]["scenes"]
+    first["utterances"][1] = 7
+    second["utterances"].append("u6")
+    del second["scene_id"]
+    assert [
+        problem.split(f" of {tmp_path}")[0] for problem in read_split(write(tmp_path, content), "train").problems
+    ] == [
+        "utterance 2 of the scene in line 8",
+        "utterance 2 of scene 2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -90,7 +107,11 @@ def test_a_malformed_utterance_is_named_and_left_out(
         ("[" * 100_000, "must be JSON that can be read, got: maximum recursion depth"),
         ("9" * 5_000, "must be JSON that can be read, got: Exceeds the limit"),
         ([], "must hold a list of episodes, got"),
-        ({"episodes": [{"scenes": [7]}]}, "must hold a list of utterances, got 7"),
+        ({"episodes": [{"scenes": [7]}]}, "scene 1 of .*trn.json must hold a list of utterances, got 7"),
+        (
+            '{"episodes": [{"scenes": [\n{"scene_id": "a"}]}]}',
+            "the scene in line 2 of .* must hold a list of utterances",
+        ),
     ],
 )
 def test_other_files_are_refused(content: Any, message: str, tmp_path: Path) -> None:
