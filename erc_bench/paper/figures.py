@@ -51,7 +51,8 @@ def figure_3(found: Measurements) -> Table:
     lines: list[Line] = []
     for heading, protocol, scored, command in confusions(found):
         for position, label in enumerate(labels):
-            published = {DIAGONAL: tables.table_3[label]["recall"]} if "Released" in heading else {}
+            printed = tables.row("table_3", label) if "Released" in heading else {}
+            published = {DIAGONAL: printed["recall"]} if printed else {}
             measured: dict[str, Score | str] = {}
             if scored is not None:
                 shares = scored.shares[position]

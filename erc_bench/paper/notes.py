@@ -16,6 +16,8 @@ from erc_bench.scoring import metrics
 from erc_bench.scoring.metric import CORRELATION
 
 TRUNCATED_AT = 15
+NO_LABEL_FOUND = "happiness"
+"""What the released parser makes of an answer in which it finds no label; other corpora need not have this label."""
 
 
 def table_1(dataset: Dataset) -> tuple[str, ...]:
@@ -69,13 +71,12 @@ def _table_2(found: Measurements, results: dict[str, PublishedResult]) -> Iterat
 
 
 def _seven_label_example(found: Measurements) -> str:
-    rows = found.under(UTTERANCE)
-    if not rows:
+    rows, labels = found.under(UTTERANCE), found.dataset.labels
+    if not rows or labels.neutral is None or len(labels) != len(paper_labels()):
         return " With m the mean over six emotions and n the F1 of the neutral label, that is (6 m + n) / 7."
     best = rows[0]
-    labels = found.dataset.labels
     f1 = [best.row.per_label[name]["f1"] for name in labels.emotions]
-    six, neutral = sum(f1) / len(f1), best.row.per_label[labels.fallback]["f1"]
+    six, neutral = sum(f1) / len(f1), best.row.per_label[labels.neutral]["f1"]
     return (
         f" What that changes, for {best.title} as measured here: {six:.2f} over six, "
         f"({len(f1)} × {six:.2f} + {neutral:.2f}) / {len(labels)} = {(sum(f1) + neutral) / len(labels):.2f} over seven."
@@ -83,14 +84,17 @@ def _seven_label_example(found: Measurements) -> str:
 
 
 def _falcon(found: Measurements, results: dict[str, PublishedResult]) -> str:
-    falcon = results["Falcon-7b"]
-    constant = found.constant("happiness", LAST_TURN)
+    parser = (
+        f"Falcon-7b: the released parser reads an answer in which it finds no label as {NO_LABEL_FOUND}, and the released "
+        "prompt does not lead to the form it looks for."
+    )
+    if NO_LABEL_FOUND not in found.dataset.labels.names:
+        return parser
+    falcon, constant = results["Falcon-7b"], found.constant(NO_LABEL_FOUND, LAST_TURN)
     return (
-        "Falcon-7b: the released parser reads an answer in which it finds no label as happiness, and the released prompt "
-        "does not lead to the form it looks for. Answering happiness everywhere scores macro F1 "
-        f"{constant['macro_f1'].value:.2f}, micro F1 {constant['micro_f1'].value:.2f}, MCC {constant['mcc'].value:.2f} on "
-        f"the last turns of {found.dataset.name}; the table prints {falcon.macro_f1:.2f}, {falcon.micro_f1:.2f} and "
-        f"{falcon.mcc:.2f}."
+        f"{parser} Answering {NO_LABEL_FOUND} everywhere scores macro F1 {constant['macro_f1'].value:.2f}, micro F1 "
+        f"{constant['micro_f1'].value:.2f}, MCC {constant['mcc'].value:.2f} on the last turns of {found.dataset.name}; the "
+        f"table prints {falcon.macro_f1:.2f}, {falcon.micro_f1:.2f} and {falcon.mcc:.2f}."
     )
 
 
@@ -198,29 +202,31 @@ def table_5(found: Measurements, tables: PaperTables) -> tuple[str, ...]:
         _mcc_of_7b(tables),
         f"MCC over ten runs as released, mean ± standard deviation: {means}. The released confusion matrices are of one run.",
         _falcon_answers(tables),
-        _constant_here(found),
+        *_constant_here(found),
     )
 
 
 def _falcon_answers(tables: PaperTables) -> str:
     labels, confusion = paper_labels(), tables.confusion("Falcon-7b")
     answers = dict(zip(labels.names, confusion.sum(axis=0).tolist(), strict=False))
-    others = _listed([f"{count} {name}" for name, count in answers.items() if count and name != "happiness"])
+    others = _listed([f"{count} {name}" for name, count in answers.items() if count and name != NO_LABEL_FOUND])
     values = of_matrix(confusion, labels)
     printed = " / ".join(
         f"{tables.number('table_5', 'Falcon-7b', name):.2f}" for name in ("macro_f1", "micro_f1", "mcc")
     )
     return (
-        f"Falcon-7b: in the released confusion matrix {answers['happiness']} of {confusion.sum():,} answers are happiness "
-        f"({others} besides). It gives macro F1 {values['macro_f1'].value:.2f}, micro F1 {values['micro_f1'].value:.2f} and "
-        f"MCC {values['mcc'].value:.3f}; the table prints {printed}."
+        f"Falcon-7b: in the released confusion matrix {answers[NO_LABEL_FOUND]} of {confusion.sum():,} answers are "
+        f"{NO_LABEL_FOUND} ({others} besides). It gives macro F1 {values['macro_f1'].value:.2f}, micro F1 "
+        f"{values['micro_f1'].value:.2f} and MCC {values['mcc'].value:.3f}; the table prints {printed}."
     )
 
 
-def _constant_here(found: Measurements) -> str:
-    scores = found.constant("happiness", LAST_TURN)
-    return (
-        f"For reference, answering happiness everywhere scores macro F1 {scores['macro_f1'].value:.2f}, micro F1 "
+def _constant_here(found: Measurements) -> Iterator[str]:
+    if NO_LABEL_FOUND not in found.dataset.labels.names:
+        return
+    scores = found.constant(NO_LABEL_FOUND, LAST_TURN)
+    yield (
+        f"For reference, answering {NO_LABEL_FOUND} everywhere scores macro F1 {scores['macro_f1'].value:.2f}, micro F1 "
         f"{scores['micro_f1'].value:.2f} and MCC {scores['mcc'].value:.3f} on the last turns of {found.dataset.name}."
     )
 

@@ -11,7 +11,7 @@ from erc_bench.paper import notes
 from erc_bench.paper.forced import forced_choice
 from erc_bench.paper.measure import Measurements, Scored, of_matrix
 from erc_bench.paper.model import Column, Line, Table, protocol_name, scored_line
-from erc_bench.paper.published import PUBLISHED_ON, PaperTables, paper_tables
+from erc_bench.paper.published import PUBLISHED_ON, PaperTables, paper_labels, paper_tables
 from erc_bench.protocols.emotional import EMOTIONAL
 from erc_bench.protocols.last_turn import LAST_TURN
 from erc_bench.protocols.protocol import Protocol
@@ -244,17 +244,17 @@ def table_5(found: Measurements) -> Table:
                 missing=missing,
             )
         )
-    lines += _recomputed(found.dataset, tables)
+    lines += _recomputed(tables)
     block = "Measured here, last turns"
     lines += [scored_line(block, scored.title, LAST_TURN, scored, WEIGHTED) for scored in found.under(LAST_TURN)]
     title = "Table 5: language models, last utterance of each test dialogue (P and R weighted by support)"
     return Table("table-5", title, WEIGHTED, tuple(lines), notes.table_5(found, tables))
 
 
-def _recomputed(dataset: Dataset, tables: PaperTables) -> Iterator[Line]:
+def _recomputed(tables: PaperTables) -> Iterator[Line]:
     for name in tables.confusions:
-        values = of_matrix(tables.confusion(name), dataset.labels)
-        row = Row(name, dataset.name, LAST_TURN.name, "", "published", "", scores=values)
+        values = of_matrix(tables.confusion(name), paper_labels())
+        row = Row(name, PUBLISHED_ON, LAST_TURN.name, "", "published", "", scores=values)
         scored = Scored(row, "released confusion matrix")
         yield scored_line(
             "Recomputed from the released confusion matrix",

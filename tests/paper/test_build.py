@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from erc_bench.contract.domain import Dataset
+from erc_bench.contract.domain import Dataset, Dialogue, LabelSet, Utterance
 from erc_bench.errors import UnknownNameError, UsageError
 from erc_bench.paper.build import build_paper, parse_formats, read_runs, write_paper
+from erc_bench.paper.measure import Measurements
+from erc_bench.paper.render import render_markdown
+from erc_bench.paper.tables import table_5
 
 if TYPE_CHECKING:
     from erc_bench.records.record import Run
@@ -64,3 +67,22 @@ def test_formats_are_checked() -> None:
 
 def test_a_results_folder_that_is_not_there_holds_no_runs(tmp_path: Path) -> None:
     assert read_runs(tmp_path / "nothing") == ()
+
+
+@pytest.mark.parametrize("names", [("calm", "joyful", "mad"), ("joyful", "mad")], ids=["neutral", "no neutral"])
+def test_every_table_and_figure_is_there_for_a_corpus_with_other_labels(
+    names: tuple[str, ...], sample: Dataset
+) -> None:
+    neutral = "calm" if "calm" in names else None
+    turns = tuple(Utterance(f"turn {i}", "AB"[i % 2], names[i * 5 % 7 % len(names)]) for i in range(12))
+    dialogues = tuple(Dialogue(f"d{i}", turns[i:]) for i in range(4))
+    other = Dataset("other", LabelSet(names, neutral), dialogues, dialogues, dialogues)
+    paper = build_paper(other, [])
+    assert [table.key for table in paper.tables] == [table.key for table in build_paper(sample, []).tables]
+    text = render_markdown(paper.tables, paper.introduction, [])
+    assert "happiness everywhere" not in text
+    recomputed = {
+        dataset.name: [line.measured for line in table_5(Measurements(dataset, [])).lines if "Recomputed" in line.block]
+        for dataset in (sample, other)
+    }
+    assert recomputed["other"] == recomputed["sample"]
