@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from erc_bench.contract.config import option
 from erc_bench.contract.domain import Dialogue, Target
@@ -93,6 +93,11 @@ class MinilmClassifier(System[MinilmClassifierConfig]):
     _head: torch.nn.Sequential
     _offset: float
     _tuned: BatchInvariantEncoder | None = None
+
+    @classmethod
+    def decision_of(cls, config: Mapping[str, Any]) -> str:
+        """Among the emotions alone the likeliest: there is no neutral score to add an offset to."""
+        return "argmax" if config.get("labels") == "emotions" else super().decision_of(config)
 
     @property
     def parameters(self) -> int | None:

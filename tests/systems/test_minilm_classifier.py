@@ -146,3 +146,11 @@ def test_a_folder_without_a_model_is_refused(small: Dataset, cache: Path, tmp_pa
 def test_the_contract_is_kept(settings: dict[str, Any]) -> None:
     results = check_system(MinilmClassifier, MinilmClassifierConfig(**settings), device="cpu")
     assert [r for r in results if r.outcome == "failed"] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "decision"),
+    [({}, "calibrated"), ({"decision": "argmax"}, "argmax"), ({"labels": "emotions"}, "argmax")],
+)
+def test_among_emotions_alone_nothing_is_calibrated(settings: dict[str, str], decision: str) -> None:
+    assert MinilmClassifier.decision_of(settings) == decision
