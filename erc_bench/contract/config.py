@@ -264,6 +264,20 @@ def shown_settings(config_class: type[Any], values: Mapping[str, Any], asked: Ma
     }
 
 
+def repeated_settings(config_class: type[Any], values: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command must set today, on any machine, to make a run again whose record holds these values.
+
+    The settings of its title, and what those were whose default depends on the machine.
+    """
+    fields = {f.name: f for f in dataclasses.fields(config_class)}
+    of_machine = {
+        name: recorded_value(config_class, values, name)
+        for name in _identity_fields(config_class)
+        if fields[name].default_factory is not dataclasses.MISSING
+    }
+    return shown_settings(config_class, values, asked) | of_machine
+
+
 def _recorded_defaults(config_class: type[Any]) -> dict[str, Any]:
     """The identity settings of a class whose default is the same on every machine, as JSON values."""
     fixed = {f.name: f.default for f in dataclasses.fields(config_class) if f.default is not dataclasses.MISSING}

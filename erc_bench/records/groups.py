@@ -156,10 +156,11 @@ def source_of(records: Sequence[RunRecord]) -> str:
     first = records[0]
     if first.evidence == "predictions":
         return first.reference or first.command
+    commands = [record.command_today for record in records]
     seeds = [record.seed for record in records]
     written = f"--seed {seeds[0]}"
     contiguous = seeds == list(range(seeds[0], seeds[-1] + 1))
-    same = {record.command.replace(f"--seed {record.seed}", written) for record in records} == {first.command}
-    if len(seeds) > 1 and contiguous and same:
-        return first.command.replace(written, f"--seeds {seeds[0]}-{seeds[-1]}")
-    return "; ".join(dict.fromkeys(record.command for record in records))
+    same = {command.replace(f"--seed {seed}", written, 1) for command, seed in zip(commands, seeds, strict=True)}
+    if len(seeds) > 1 and contiguous and same == {commands[0]}:
+        return commands[0].replace(written, f"--seeds {seeds[0]}-{seeds[-1]}", 1)
+    return "; ".join(dict.fromkeys(commands))

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from erc_bench.contract.config import shown_settings
+from erc_bench.contract.config import repeated_settings, shown_settings
 from erc_bench.contract.domain import Targets
 from erc_bench.contract.registry import own_config
 from erc_bench.contract.system import Context
@@ -123,6 +123,18 @@ class RunRecord(BaseModel):
         return (
             self.settings if config is None or not self.config else shown_settings(config, self.config, self.settings)
         )
+
+    @property
+    def command_today(self) -> str:
+        """The command with the settings that it left to defaults which are others today, or on another machine."""
+        config = own_config(self.system)
+        if config is None or not self.config:
+            return self.command
+        repeated = repeated_settings(config, self.config, self.settings)
+        added = [f"{name}={value}" for name, value in repeated.items() if name not in self.settings]
+        quoted = [f'"{setting}"' if " " in setting else setting for setting in added]
+        seed = f"--seed {self.seed}"
+        return self.command.replace(seed, " ".join([seed, *(f"--set {setting}" for setting in quoted)]), 1)
 
     @property
     def title(self) -> str:

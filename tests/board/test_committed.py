@@ -6,6 +6,8 @@ import csv
 import gzip
 import hashlib
 import json
+import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,15 @@ from erc_bench import cli
 from erc_bench.board.across_build import FORMATS as ACROSS_FORMATS
 from erc_bench.board.build import FORMATS
 from erc_bench.board.formats.transfer_files import FORMATS as TRANSFER_FORMATS
+from erc_bench.contract.config import config_hash, parse_settings, transfer_identity
 from erc_bench.contract.domain import Dataset
+from erc_bench.contract.registry import system_class
 from erc_bench.paper.build import build_paper, write_paper
 from erc_bench.paper.sizes import HUB, find_model
 from erc_bench.protocols.registry import evidence_files
 from erc_bench.protocols.triplet.counts import triplet_scores
 from erc_bench.protocols.triplet.evidence import run_counts
+from erc_bench.records.groups import RunGroup, group_runs, source_of
 from erc_bench.records.predictions import PACKED_FILE, read_predictions
 from erc_bench.records.record import Run, find_runs
 
@@ -47,6 +52,25 @@ def test_records_hold_no_text_and_come_from_a_commit(run: Run) -> None:
     }
     with gzip.open(run.folder / PACKED_FILE, "rt", encoding="utf-8") as lines:
         assert all(set(json.loads(line)) <= {"dialogue", "turn", "label", "scores"} for line in lines)
+
+
+@pytest.mark.parametrize(
+    "group", [g for g in group_runs(RUNS) if g.record.evidence == "measured"], ids=lambda group: group.record.title
+)
+def test_the_command_of_a_row_makes_its_configuration_again(group: RunGroup) -> None:
+    record = group.record
+    words = shlex.split(source_of([run.record for run in group.runs]))
+    settings = [value for option, value in pairwise(words) if option == "--set"]
+    config = parse_settings(system_class(record.system).Config, settings, owner=record.system)
+    other = record.trained_on
+    again = config_hash(
+        config,
+        targets=record.targets,
+        withheld=record.withheld,
+        trained_on=transfer_identity(other.dataset, other.labels_sha256) if other else None,
+        train_subset=record.train_subset,
+    )
+    assert again == record.config_hash
 
 
 def test_labels_and_scores_are_those_that_were_first_published() -> None:

@@ -77,6 +77,23 @@ def test_a_title_leaves_out_what_the_machine_decides(precision: str) -> None:
     assert record(system="raw-encoder", config=config, settings=given).title == "raw-encoder"
 
 
+@pytest.mark.parametrize(
+    ("config", "precision"), [({"encoder": "mpnet", "precision": "bf16"}, "bf16"), ({"encoder": "mpnet"}, "float32")]
+)
+def test_the_command_of_today_sets_what_the_run_left_to_defaults_and_to_its_machine(
+    config: dict[str, str], precision: str
+) -> None:
+    command = "erc-bench run --system raw-encoder --dataset mini --seed 1 --set encoder=mpnet --withhold anger"
+    old = record(system="raw-encoder", config=config, settings={"encoder": "mpnet"}, command=command, seed=1)
+    assert old.command_today == (
+        f"erc-bench run --system raw-encoder --dataset mini --seed 1 --set decision=argmax --set precision={precision} "
+        "--set encoder=mpnet --withhold anger"
+    )
+    assert record(system="no-such-system", config=config, command=command).command_today == command
+    label = record(system="constant", config={"label": "no emotion"}, command="erc-bench run --seed 3", seed=3)
+    assert label.command_today == 'erc-bench run --seed 3 --set "label=no emotion"'
+
+
 def test_a_title_keeps_a_setting_that_there_is_no_more() -> None:
     gone = {"gone": 3}
     config = {"encoder": "minilm", "decision": "calibrated"} | gone
