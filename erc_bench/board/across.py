@@ -18,7 +18,7 @@ from erc_bench.scoring.significance import ALPHA, Comparison, compare, holm
 if TYPE_CHECKING:
     import pandas as pd
 
-RANK_DECIMALS = 4
+RANK_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)

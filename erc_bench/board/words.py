@@ -62,6 +62,11 @@ def p_text(p_value: float, *, equals: str = "") -> str:
     return "< 0.0001" if p_value < 0.0001 else f"{equals}{p_value:.4f}"
 
 
+def p_in_files(p_value: float) -> float:
+    """A *p*-value as CSV and JSON hold it: eight significant digits."""
+    return float(f"{p_value:.8g}")
+
+
 def signed(metric: Metric, value: float) -> str:
     """A difference as its metric writes it, always with its sign."""
     text = metric.text(value)

@@ -28,7 +28,7 @@ CSV_COLUMNS = (
     "measured_by",
     "missing",
 )
-CSV_DECIMALS = 4
+CSV_DECIMALS = 8
 OR = ", or "
 
 Key = TypeVar("Key")

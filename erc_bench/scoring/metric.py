@@ -23,7 +23,8 @@ MISSING = "–"
 class Unit:
     """A kind of number: its `limits`, its decimals on boards and in files, and how a reader sees it.
 
-    `shown_as` is what a value is multiplied by before a reader sees it, `sign` what follows it.
+    `shown_as` is what a value is multiplied by before a reader sees it, `sign` what follows it. A reader sees what files
+    hold, rounded once more: whoever rounds a number of a file gets that of the board.
     """
 
     name: str
@@ -37,12 +38,13 @@ class Unit:
         """A value as boards write it; a dash for none, and for what is not finite."""
         if value is None or not math.isfinite(value):
             return MISSING
-        return f"{self.shown_as * value:.{self.decimals}f}{self.sign}".replace("-", "−")
+        held = round(value, self.file_decimals)
+        return f"{self.shown_as * held:.{self.decimals}f}{self.sign}".replace("-", "−")
 
 
-PERCENT = Unit("percent", (0, 100), 2, 4)
-CORRELATION = Unit("-1 to 1", (-1, 1), 3, 6)
-SHARE = Unit("share", (0, 1), 1, 6, 100, "%")
+PERCENT = Unit("percent", (0, 100), 2, 6)
+CORRELATION = Unit("-1 to 1", (-1, 1), 3, 8)
+SHARE = Unit("share", (0, 1), 1, 8, 100, "%")
 
 
 @dataclass(frozen=True, eq=False)

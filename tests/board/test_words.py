@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from erc_bench.board.words import Piece, count_text, duration_text, linked, section_id
+from erc_bench.board.words import Piece, count_text, duration_text, linked, p_in_files, p_text, section_id
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,9 @@ def test_links_end_before_punctuation() -> None:
         Piece("http://c.org", "http://c.org"),
         Piece(").", None),
     ]
+
+
+@pytest.mark.parametrize("p_value", [0.17249801, 0.17250199, 0.01234501, 1.23456789e-7, 1.0])
+def test_a_p_value_of_a_file_rounds_to_what_the_p_value_rounds_to(p_value: float) -> None:
+    held = p_in_files(p_value)
+    assert (p_text(held), f"{held:.3f}") == (p_text(p_value), f"{p_value:.3f}")

@@ -29,12 +29,18 @@ def test_a_metric_goes_to_another_process_by_its_name() -> None:
 
 
 def test_files_hold_more_decimals_and_one_zero() -> None:
-    assert MICRO_F1.rounded(57.123456) == 57.1235
-    assert METRICS["mcc"].rounded(0.123456789) == 0.123457
+    assert MICRO_F1.rounded(57.12345678) == 57.123457
+    assert METRICS["mcc"].rounded(0.1234567891) == 0.12345679
     none = METRICS["mcc"].rounded(-1e-9)
     assert none is not None
     assert math.copysign(1, none) == 1
     assert MICRO_F1.rounded(None) is None
+
+
+@pytest.mark.parametrize("value", [29.1249996, 29.125, 29.125 - 1e-14, 29.125 + 1e-14, 4.72501, -4.72501])
+def test_rounding_what_files_hold_gives_what_boards_say(value: float) -> None:
+    held = MICRO_F1.rounded(value)
+    assert MICRO_F1.text(value) == f"{held:.2f}".replace("-", "−")
 
 
 def test_the_best_comes_first_whichever_way_is_better() -> None:

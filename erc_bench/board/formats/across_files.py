@@ -11,9 +11,8 @@ from erc_bench.board import across_text as text
 from erc_bench.board.across import AcrossBoard, AcrossPair
 from erc_bench.board.formats.markdown import escaped, markdown_table
 from erc_bench.board.text import DOCUMENTATION
+from erc_bench.board.words import p_in_files
 from erc_bench.shown import cell
-
-P_DIGITS = 4
 
 
 def render_markdown(board: AcrossBoard) -> str:
@@ -51,8 +50,8 @@ def _pair(board: AcrossBoard, pair: AcrossPair) -> dict[str, Any]:
     return {
         "a": pair.a,
         "b": pair.b,
-        "p_value": float(f"{pair.p_value:.{P_DIGITS}g}"),
-        "p_value_corrected": float(f"{pair.corrected:.{P_DIGITS}g}"),
+        "p_value": p_in_files(pair.p_value),
+        "p_value_corrected": p_in_files(pair.corrected),
         "holds_on_all": pair.holds,
         "better": pair.better if pair.holds else None,
         "corpora": {
@@ -61,7 +60,7 @@ def _pair(board: AcrossBoard, pair: AcrossPair) -> dict[str, Any]:
                 "difference": corpus.metric.rounded(found.difference),
                 "low": corpus.metric.rounded(found.interval.low),
                 "high": corpus.metric.rounded(found.interval.high),
-                "p_value": float(f"{found.p_value:.{P_DIGITS}g}"),
+                "p_value": p_in_files(found.p_value),
             }
             for corpus, found in zip(board.corpora, pair.comparisons, strict=True)
         },

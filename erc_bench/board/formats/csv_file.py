@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from erc_bench.board.model import Board
+from erc_bench.board.words import p_in_files
 from erc_bench.protocols.rows import DIALOGUES, Row, Score
 from erc_bench.scoring.catalogue import AURC, CORRECTED, ECE, METRICS, WITHHELD_F1, find_metric
 from erc_bench.scoring.metric import Metric
@@ -27,7 +28,7 @@ EPISODE_COLUMNS = (
     *(f"{metric.name}{end}" for metric in WITHHELD for end in ("", "_episodes_low", "_episodes_high")),
     *(f"{name}_episodes{end}" for name in ("micro_f1", "macro_f1") for end in ("_low", "_high")),
 )
-TIME_DECIMALS = 1
+TIME_DECIMALS = 4
 
 
 def columns() -> tuple[str, ...]:
@@ -76,8 +77,8 @@ def contrast_values(boards: Sequence[Board]) -> list[dict[str, Any]]:
                 "difference": metric.rounded(answer.difference),
                 "low": metric.rounded(answer.interval.low),
                 "high": metric.rounded(answer.interval.high),
-                "p_value": float(f"{answer.p_value:.4g}"),
-                "p_corrected": float(f"{tested.corrected:.4g}"),
+                "p_value": p_in_files(answer.p_value),
+                "p_corrected": p_in_files(tested.corrected),
                 "written": tested.written,
             }
         found.append(values)

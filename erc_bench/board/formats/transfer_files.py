@@ -18,7 +18,7 @@ from erc_bench.board.formats.pictures import FORMATS as PICTURE_FORMATS
 from erc_bench.board.formats.pictures import INK, METADATA, shortened, style
 from erc_bench.board.text import DOCUMENTATION, with_interval
 from erc_bench.board.transfer import MEANING, Cell, Matrices, corpora, matrix_table, pair_table
-from erc_bench.board.words import MISSING, section_id
+from erc_bench.board.words import MISSING, p_in_files, section_id
 from erc_bench.errors import UnknownNameError, UsageError
 from erc_bench.files import remove_leftovers, write_atomically
 from erc_bench.protocols.rows import Score
@@ -51,7 +51,7 @@ def values(cell: Cell) -> dict[str, Any]:
         )
     }
     first = (cell.system, cell.train, cell.test, cell.metric.name, cell.labels, cell.utterances)
-    p_value = None if lost is None else float(f"{lost.p_value:.3g}")
+    p_value = None if lost is None else p_in_files(lost.p_value)
     return {
         **dict(zip(FIRST_COLUMNS, first, strict=True)),
         **limits,
