@@ -11,7 +11,7 @@ from erc_bench.board.published import CHECKED
 from erc_bench.board.words import MISSING, count_text, duration_text, p_text, signed
 from erc_bench.protocols.rows import Column, Row, Score, Section
 from erc_bench.protocols.subsets import ALL, SUBSETS, subsets_beside
-from erc_bench.scoring.catalogue import UNUSABLE_RATE, find_metric, headline, over_all_labels
+from erc_bench.scoring.catalogue import UNUSABLE_RATE, headline, over_all_labels
 from erc_bench.scoring.limits import LEVEL
 from erc_bench.scoring.metric import PERCENT, Metric
 from erc_bench.scoring.significance import ALPHA
@@ -127,8 +127,8 @@ def _measured(
 
 def tables_apart(board: Board, protocol: str) -> Iterator[tuple[Section, TextTable]]:
     """The sections of a protocol that stand in no column beside the whole test split, each with a table of its own."""
-    metrics = tuple(dict.fromkeys((*headline(board.ranking), find_metric("accuracy"))))
-    names = ("system", *(f"{metric.words}{INTERVAL}" for metric in metrics), "evidence")
+    metrics = (*headline(board.ranking), *over_all_labels(board.ranking))
+    names = ("system", *(f"{metric.words}{INTERVAL}" for metric in metrics), "decision", "evidence")
     for section in board.sections:
         known = SUBSETS.get(section.subset)
         if section.protocol == protocol and known is not None and not known.beside:
@@ -136,6 +136,7 @@ def tables_apart(board: Board, protocol: str) -> Iterator[tuple[Section, TextTab
                 (
                     f"{row.title} {FLOOR}" if row.floor else row.title,
                     *(with_interval(metric, row.scores.get(metric.name)) for metric in metrics),
+                    row.decision or MISSING,
                     row.evidence,
                 )
                 for row in section.rows

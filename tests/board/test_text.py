@@ -67,6 +67,21 @@ def test_few_shot_rows_stand_by_their_number_of_examples() -> None:
     assert (first["F1 of fear"], first["F1 of anger"], first["macro F1"]) == ("3.00", "–", "20.00")
 
 
+def test_a_subset_apart_has_the_scores_and_the_decision_of_the_other_tables() -> None:
+    scores = {name: Score(50.0, 40.0, 60.0) for name in METRICS}
+    sections = [
+        Section(*("mini", "utterance", subset, 3, 9), (row("a", "utterance", subset, scores, decision="argmax"),))
+        for subset in ("all", "annotated-twice")
+    ]
+    shown = board(*sections)
+    ((_, apart),) = text.tables_apart(shown, "utterance")
+    whole = text.measured_table(shown, "utterance").columns
+    named = [name.removesuffix(text.INTERVAL) for name in apart.columns]
+    besides = {"rank", "unusable", "seeds", "context", "parameters", "training", "utt/s"}
+    assert named == [found for name in whole if (found := name.removesuffix(text.INTERVAL)) not in besides]
+    assert dict(zip(named, apart.rows[0], strict=True))["decision"] == "argmax"
+
+
 def test_notes_of_few_shot_rows_are_printed_once_for_all_numbers_of_examples() -> None:
     sections = [
         Section(
