@@ -9,9 +9,9 @@ from typing import Any
 
 from erc_bench.board.model import Board
 from erc_bench.board.words import p_in_files
-from erc_bench.protocols.rows import DIALOGUES, Row, Score
+from erc_bench.protocols.rows import DIALOGUES, Row, Score, Section
 from erc_bench.scoring.catalogue import AURC, CORRECTED, ECE, METRICS, WITHHELD_F1, find_metric
-from erc_bench.scoring.metric import Metric
+from erc_bench.scoring.metric import PERCENT, Metric
 from erc_bench.shown import cell
 
 WITH_INTERVAL = ("micro_f1", "macro_f1", "mcc")
@@ -39,13 +39,37 @@ def columns() -> tuple[str, ...]:
     return (*FIRST_COLUMNS, *LATER_COLUMNS, *others, *LAST_COLUMNS, *EPISODE_COLUMNS)
 
 
+def label_columns(boards: Sequence[Board]) -> tuple[str, ...]:
+    """The F1 of single labels (percent), `f1_of_anger`: one column for each that the table of a protocol has on a board.
+
+    In rows of the protocol few-shot it is the F1 of that emotion in the runs that never saw it; other rows have none.
+    """
+    shown = (label for board in boards for section in board.sections for label in _labels(section))
+    return tuple(dict.fromkeys(f"f1_of_{label}" for label in shown))
+
+
+def _labels(section: Section) -> list[str]:
+    return [] if section.layout is None else [column.label for column in section.layout.columns if column.label]
+
+
+def _of_labels(board: Board) -> Iterator[dict[str, Any]]:
+    """What each row of a board has in `label_columns`, in the order of `all_rows`."""
+    for section in board.sections:
+        for row in section.rows:
+            f1 = {label: row.per_label.get(label, {}).get("f1") for label in _labels(section)}
+            yield {f"f1_of_{label}": _rounded(value, PERCENT.file_decimals) for label, value in f1.items()}
+    yield from ({} for _ in board.published)
+
+
 def render_csv(boards: Sequence[Board]) -> str:
-    """The boards as CSV with exactly `columns()`; a value that a row does not have is empty."""
+    """The boards as CSV with `columns()` and then `label_columns`; a value that a row does not have is empty."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, columns(), lineterminator="\n")
+    writer = csv.DictWriter(file, (*columns(), *label_columns(boards)), restval="", lineterminator="\n")
     writer.writeheader()
-    for row in all_rows(boards):
-        writer.writerow({name: "" if value is None else cell(value) for name, value in values(row).items()})
+    of_labels = (found for board in boards for found in _of_labels(board))
+    for row, labels in zip(all_rows(boards), of_labels, strict=True):
+        found = values(row) | labels
+        writer.writerow({name: "" if value is None else cell(value) for name, value in found.items()})
     return file.getvalue()
 
 

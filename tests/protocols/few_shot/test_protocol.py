@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -182,6 +184,16 @@ def test_both_readings_are_on_the_page_and_in_json(few_shot_run: Any, sample: Da
     assert found["withheld_f1_corrected_episodes_low"] == score.low
     assert found["withheld_f1_episodes_low"] < found["withheld_f1"] < found["withheld_f1_episodes_high"]
     assert tuple(values(board.sections[0].rows[0])) == columns()
+
+
+def test_the_csv_has_a_column_an_emotion_as_the_table_has(few_shot_run: Any, sample: Dataset, tmp_path: Path) -> None:
+    few_shot_run("space", "anger", found=0.5)
+    board = measured_board(sample, group_runs(find_runs(tmp_path)), [FEW_SHOT])
+    lines = list(csv.DictReader(io.StringIO(rendered([board], "csv").decode())))
+    assert tuple(lines[0])[len(columns()) :] == tuple(f"f1_of_{label}" for label in sample.labels.emotions)
+    row = board.sections[0].rows[0]
+    assert float(lines[0]["f1_of_anger"]) == pytest.approx(row.per_label["anger"]["f1"], abs=1e-6)
+    assert lines[0]["f1_of_fear"] == ""
 
 
 def test_precision_and_recall_are_those_of_the_withheld_label(
