@@ -96,7 +96,8 @@ def _introduction(found: Measurements) -> tuple[str, ...]:
     paragraphs = [
         f"Published: as printed by {SOURCE}. Measured: computed from the run records of this folder and from the dataset "
         f"{dataset.name} (content SHA-256 {dataset.fingerprint[:12]}…: {sizes}). F1 in percent; * without the neutral label. "
-        "Brackets are 95% intervals over dialogues, ± is a standard deviation over resamplings and seeds. A dash in a "
+        "Brackets are 95% intervals over dialogues, ± is a standard deviation over resamplings of triplets; of a row with "
+        "several seeds the first one is over the resamplings of one seed, the second one over the means of seeds. A dash in a "
         "measured column says that nothing was measured for it here. Where a run or a file would fill a row, it is listed "
         "under the table, and so is every row in which another configuration stands in for the one that the paper has.",
     ]

@@ -66,7 +66,10 @@ class Table:
 
 
 def value_text(value: Score | str | None, unit: Unit) -> str:
-    """A measured cell: percent with two decimals, MCC and shares with three, `± ` a standard deviation or [interval]."""
+    """A measured cell: percent with two decimals, MCC and shares with three, `± ` a standard deviation or [interval].
+
+    `± a / b` are the standard deviations over resamplings of one seed and over the means of seeds.
+    """
     if value is None:
         return MISSING
     if isinstance(value, str):
@@ -74,7 +77,8 @@ def value_text(value: Score | str | None, unit: Unit) -> str:
     text = number_text(value.value, unit)
     if value.low is not None and value.high is not None:
         return f"{text} [{number_text(value.low, unit)}, {number_text(value.high, unit)}]"
-    return f"{text} ± {number_text(value.deviation, unit)}" if value.deviation is not None else text
+    deviations = value.apart or (() if value.deviation is None else (value.deviation,))
+    return f"{text} ± {' / '.join(number_text(each, unit) for each in deviations)}" if deviations else text
 
 
 def number_text(value: float, unit: Unit) -> str:

@@ -27,6 +27,8 @@ CSV_COLUMNS = (
     "deviation",
     "measured_by",
     "missing",
+    "deviation_resamplings",
+    "deviation_seeds",
 )
 CSV_DECIMALS = 8
 OR = ", or "
@@ -147,6 +149,7 @@ def records(tables: Sequence[Table]) -> list[dict[str, Any]]:
 def _record(table: Table, line: Line, column: Column) -> dict[str, Any]:
     measured = line.measured.get(column.name)
     value = measured if isinstance(measured, Score) else None
+    apart = value.apart if value and value.apart else (None, None)
 
     def rounded(number: float | None) -> float | None:
         return None if number is None else round(number, CSV_DECIMALS)
@@ -165,6 +168,8 @@ def _record(table: Table, line: Line, column: Column) -> dict[str, Any]:
         "deviation": rounded(value.deviation) if value else None,
         "measured_by": line.measured_by,
         "missing": line.missing,
+        "deviation_resamplings": rounded(apart[0]),
+        "deviation_seeds": rounded(apart[1]),
     }
 
 

@@ -25,12 +25,17 @@ CONTROL_SOURCE = "computed by the protocol"
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric of a row: mean over seeds, 95% interval, standard deviation over seeds (None with one seed)."""
+    """A metric of a row: mean over seeds, 95% interval, standard deviation over seeds (None with one seed).
+
+    Where scores are means over resamplings of several seeds, `deviation` is over all of them, and `apart` has its parts:
+    the standard deviation over the resamplings of one seed, and over the means of seeds.
+    """
 
     value: float
     low: float | None = None
     high: float | None = None
     deviation: float | None = None
+    apart: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

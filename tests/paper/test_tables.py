@@ -6,11 +6,12 @@ import pytest
 
 from erc_bench.board.published import published_results
 from erc_bench.contract.domain import Dataset
+from erc_bench.paper.build import build_paper
 from erc_bench.paper.figures import figure_3, figure_4
 from erc_bench.paper.measure import Measurements
 from erc_bench.paper.model import Line, Table
 from erc_bench.paper.published import paper_tables
-from erc_bench.paper.render import fillers, render_markdown, stand_ins
+from erc_bench.paper.render import fillers, records, render_markdown, stand_ins
 from erc_bench.paper.tables import SEC, table_1, table_2, table_3, table_4, table_5
 from erc_bench.protocols.rows import Score
 from erc_bench.protocols.utterance import UTTERANCE
@@ -83,6 +84,24 @@ def test_measured_rows_stand_under_their_protocol_best_first(make_run: MakeRun, 
     assert all(line.measured for line in block[:2])
     block = lines(table_5(found), block="Measured here")
     assert {line.name for line in block} == {"better", "worse", "last (targets=last)"}
+
+
+def test_triplet_rows_state_resamplings_and_seeds_apart(make_run: MakeRun, sample: Dataset) -> None:
+    runs = [make_run("space", embeds=True, seed=seed, spread=seed + 1) for seed in (0, 1)]
+    table = table_2(Measurements(sample, [*runs, make_run("alone", embeds=True)]))
+    block = lines(table, block="Measured here, random triplets")
+    scores = {line.name: line.measured["macro_f1"] for line in block if line.measured}
+    space, alone = scores["space"], scores["alone"]
+    assert isinstance(space, Score)
+    assert isinstance(alone, Score)
+    assert space.apart is not None
+    assert alone.apart is None
+    cell = next(record for record in records([table]) if record["row"] == "space" and record["protocol"] == "triplet")
+    found = (cell["deviation_resamplings"], cell["deviation_seeds"])
+    assert found == pytest.approx(space.apart, abs=1e-8)
+    text = render_markdown([table], [], [])
+    assert f" ± {space.apart[0]:.2f} / {space.apart[1]:.2f} |" in text
+    assert "the first one is over the resamplings of one seed" in build_paper(sample, runs, tables=[2]).introduction[0]
 
 
 def test_what_the_paper_compares_has_a_line_with_its_command_until_it_has_a_run(

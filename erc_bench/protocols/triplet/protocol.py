@@ -71,10 +71,10 @@ class Triplet(Protocol):
     def sections(self, runs: DatasetRuns, subsets: Collection[str] | None = None) -> list[Section]:
         """One section: runs that embed, then the controls.
 
-        `scores` of a row are means over all resamplings of all seeds, `deviation` their standard deviation; there is no
-        interval, since resamplings of one model say nothing of other dialogues or other models. Beside each metric
-        stands its value with ties counted half (`micro_f1_half_ties` and so on), and `tie_rate`, a share. Rows of
-        controls have `floor` set; a row where most triplets are ties carries the flag "degenerate".
+        `scores` of a row are means over all resamplings of all seeds, `deviation` their standard deviation, `apart` its
+        parts; there is no interval, since resamplings of one model say nothing of other dialogues or other models. Beside
+        each metric stands its value with ties counted half (`micro_f1_half_ties` and so on), and `tie_rate`, a share. Rows
+        of controls have `floor` set; a row where most triplets are ties carries the flag "degenerate".
         """
         covered = [named for named in runs.rows if self.covers(named.group)]
         if not covered or (subsets is not None and ALL.name not in subsets):
@@ -121,15 +121,15 @@ class Triplet(Protocol):
         labels = dataset.labels
         published = [triplet_scores(found, labels) for found in counts]
         half = [triplet_scores(found, labels, "half") for found in counts]
-        values = {name: spread_over(np.concatenate([each[name] for each in published])) for name in METRICS}
-        values |= {tied.name: spread_over(np.concatenate([each[name] for each in half])) for name, tied in HALF.items()}
+        values = {name: _spread([each[name] for each in published]) for name in METRICS}
+        values |= {tied.name: _spread([each[name] for each in half]) for name, tied in HALF.items()}
         tie_rate = float(np.mean([found.tie_rate for found in counts]))
         row = with_confusions(row, np.concatenate([found.confusions() for found in counts]), labels)
         return replace(
             row,
             scores=values | {TIE_RATE.name: Score(tie_rate)},
             flags=(DEGENERATE,) if tie_rate > DEGENERATE_TIE_RATE else (),
-            notes=_notes(counts, dataset, [each[MACRO_F1.name] for each in published]),
+            notes=_notes(counts, dataset, values[MACRO_F1.name]),
         )
 
     def derive(self, run: Run, dataset: Dataset, system: System[Any], progress: Progress) -> None:
@@ -157,19 +157,24 @@ class Triplet(Protocol):
                 yield f"the counts {name} of {TRIPLETS_FILE} do not follow from {EMBEDDINGS_FILE}"
 
 
-def _notes(
-    counts: Sequence[TripletCounts], dataset: Dataset, macro_f1: Sequence[NDArray[np.float64]]
-) -> tuple[str, ...]:
-    """`macro_f1` has the scores of each seed's resamplings, percent."""
+def _spread(by_seed: Sequence[NDArray[np.float64]]) -> Score:
+    """The score of a row from that of every resampling, one array a seed."""
+    score = spread_over(np.concatenate(by_seed))
+    if len(by_seed) == 1:
+        return score
+    draws = float(np.sqrt(np.mean([each.var(ddof=1) for each in by_seed])))
+    return replace(score, apart=(draws, float(np.std([each.mean() for each in by_seed], ddof=1))))
+
+
+def _notes(counts: Sequence[TripletCounts], dataset: Dataset, macro_f1: Score) -> tuple[str, ...]:
     utterances = sum(map(len, dataset.test))
     resamplings = sum(len(found.correct) for found in counts)
     notes = [f"mean ± standard deviation over {resamplings} resamplings of random triplets"]
-    if len(macro_f1) > 1:
-        means = float(np.std([each.mean() for each in macro_f1], ddof=1))
-        draws = float(np.sqrt(np.mean([each.var(ddof=1) for each in macro_f1])))
+    if macro_f1.apart is not None:
+        draws, means = macro_f1.apart
         notes.append(
             f"± of macro F1 apart: {MACRO_F1.text(draws)} between resamplings of one seed, {MACRO_F1.text(means)} between the "
-            f"means of {len(macro_f1)} seeds"
+            f"means of {len(counts)} seeds"
         )
     fewest = min(found.vectors for found in counts)
     if fewest < utterances:
