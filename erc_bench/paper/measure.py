@@ -17,7 +17,7 @@ from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.subsets import ALL
 from erc_bench.protocols.triplet.counts import NOISE_RESAMPLINGS, RESAMPLINGS
 from erc_bench.protocols.triplet.protocol import CONSTANT, HALF, NOISE, TRIPLET
-from erc_bench.records.groups import NamedGroup, group_runs, named_groups
+from erc_bench.records.groups import NamedGroup, group_runs, named_groups, without_twins
 from erc_bench.records.record import Run
 from erc_bench.scoring import metrics
 from erc_bench.scoring.bootstrap import Estimate
@@ -77,17 +77,12 @@ class Measurements:
 
     def __init__(self, dataset: Dataset, runs: Iterable[Run]) -> None:
         self.dataset = dataset
-        self.rows = tuple(
-            named_groups(
-                [
-                    found
-                    for found in group_runs(runs)
-                    if found.record.dataset == dataset.name
-                    and found.record.ordinary
-                    and found.record.train_subset == "all"
-                ]
-            )
-        )
+        groups = [
+            found
+            for found in group_runs(runs)
+            if found.record.dataset == dataset.name and found.record.ordinary and found.record.train_subset == "all"
+        ]
+        self.rows = tuple(named_groups(without_twins(groups)[0]))
         self._runs = DatasetRuns(dataset, self.rows)
         self._scored: dict[str, dict[str, Scored]] = {}
         self._estimates: dict[str, dict[str, Estimate]] = {}

@@ -104,6 +104,18 @@ def test_triplet_rows_state_resamplings_and_seeds_apart(make_run: MakeRun, sampl
     assert "the first one is over the resamplings of one seed" in build_paper(sample, runs, tables=[2]).introduction[0]
 
 
+def test_table_5_shows_a_configuration_once_that_also_labelled_last_turns_only(
+    make_run: MakeRun, sample: Dataset
+) -> None:
+    runs = [
+        make_run("both", config_hash="a" * 12),
+        make_run("both", config_hash="b" * 12, targets="last"),
+        make_run("other", targets="last", wrong=2),
+    ]
+    block = lines(table_5(Measurements(sample, runs)), block="Measured here")
+    assert [line.name for line in block] == ["both", "other (targets=last)"]
+
+
 def test_what_the_paper_compares_has_a_line_with_its_command_until_it_has_a_run(
     make_run: MakeRun, sample: Dataset
 ) -> None:
