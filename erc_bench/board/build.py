@@ -70,8 +70,8 @@ def build_boards(
 
     Raises
     ------
-    UnknownNameError
-        No dataset, protocol or metric of that name.
+    UsageError
+        No dataset, protocol or metric of that name, or a protocol that applies to no dataset with runs.
     PlanError
         The file of contrasts makes no sense.
     DataMissingError
@@ -97,7 +97,7 @@ def build_boards(
     problems += unscored
     boards = tuple(board for board in every if not board.is_empty)
     if not boards:
-        raise problems[0] if problems else _nothing(results, dataset, protocol, len(runs))
+        raise problems[0] if problems else _nothing(results, dataset, protocol, len(runs), corpora)
     return Boards(boards, tuple(run for run in runs if run.record.status != "complete"), tuple(problems))
 
 
@@ -122,7 +122,12 @@ def _every(
     return boards, problems
 
 
-def _nothing(results: Path, dataset: str | None, protocol: str | None, runs: int) -> DataMissingError:
+def _nothing(
+    results: Path, dataset: str | None, protocol: str | None, runs: int, corpora: Corpora
+) -> DataMissingError | UsageError:
+    measured = [corpora.corpus(name).dataset for name in corpora.names]
+    if protocol and measured and not any(find_protocol(protocol).applies_to(each) for each in measured):
+        return find_protocol(protocol).unfit(measured[0])
     return DataMissingError(
         f"{results} must hold a complete run{f' on {dataset}' if dataset else ''}"
         f"{f' for the protocol {protocol}' if protocol else ''}, got none ({runs} runs found). Make one, for "

@@ -182,7 +182,7 @@ def _estimates(
 ) -> tuple[Estimate, Estimate]:
     chosen = known[protocol]
     if not chosen.applies_to(dataset):
-        raise UsageError(f"the protocol {protocol} does not apply to the dataset {dataset.name}: nothing there counts.")
+        raise chosen.unfit(dataset)
     for side in sides:
         if not chosen.covers(side.group):
             covering = [name for name, other in known.items() if other.covers(side.group)]

@@ -15,6 +15,7 @@ class Emotional(LabelProtocol):
         "given away: answering with the neutral label is always wrong, and telling the two apart is not scored."
     )
     heading = "emotional utterances"
+    must_hold = "utterances with a neutral label, and others"
 
     def applies_to(self, dataset: Dataset) -> bool:
         """Only where some test utterances are neutral and others are not; else it is `utterance` again, or nothing."""

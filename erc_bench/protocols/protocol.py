@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from erc_bench.errors import UsageError
+
 if TYPE_CHECKING:
     from erc_bench.contract.domain import Dataset
     from erc_bench.contract.system import System
@@ -37,12 +39,20 @@ class Protocol(ABC):
     """Whether its sections hold estimates by dialogue, so that rows are ranked and `erc-bench compare` tests them."""
     published_flag: ClassVar[str] = ""
     """The flag that every published result under this protocol must carry (see `erc_bench.board.published.FLAGS`)."""
+    must_hold: ClassVar[str] = "utterances that count"
+    """What a test split must hold for the protocol to apply, in words."""
     evidence_files: ClassVar[tuple[str, ...]] = ()
     """Names of the small files that `derive` leaves in a run folder: exported and kept beside the predictions."""
 
     def applies_to(self, dataset: Dataset) -> bool:
         """Whether the protocol can score anything on the test split of a dataset."""
         return True
+
+    def unfit(self, dataset: Dataset) -> UsageError:
+        """The error that says what a dataset lacks to which the protocol does not apply."""
+        return UsageError(
+            f"the protocol {self.name} does not apply to the dataset {dataset.name}: the test split must hold {self.must_hold}."
+        )
 
     @abstractmethod
     def covers(self, group: RunGroup) -> bool:

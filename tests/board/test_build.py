@@ -22,6 +22,8 @@ from erc_bench.board.build import (
     write_boards,
 )
 from erc_bench.contract.domain import Dataset
+from erc_bench.data import load_dataset
+from erc_bench.data.skeleton import write_skeleton
 from erc_bench.errors import DataCorruptError, DataMissingError, UnknownNameError, UsageError
 from erc_bench.records.groups import group_runs
 from erc_bench.records.record import RUN_FILE, find_runs, read_record
@@ -93,6 +95,22 @@ def test_no_complete_run_is_an_error_with_a_way_out(tmp_path: Path, sample: Data
     with pytest.raises(DataMissingError, match=r"got none \(1 runs found\)") as caught:
         build_boards(tmp_path)
     assert "erc-bench run --system" in str(caught.value)
+
+
+def test_a_protocol_that_no_run_can_have_rows_of_says_what_it_needs(
+    tmp_path: Path, home: Path, gold: Gold, write_run: WriteRun
+) -> None:
+    write_skeleton(tmp_path / "mine")
+    settings = tmp_path / "mine" / "dataset.toml"
+    settings.write_text(settings.read_text().replace('neutral = "calm"\n', ""))
+    mine = load_dataset(str(tmp_path / "mine"))
+    write_run(tmp_path / "results", mine, gold(mine))
+    with pytest.raises(
+        UsageError, match=r"does not apply to the dataset mine: the test split must hold .* neutral label"
+    ):
+        build_boards(tmp_path / "results", dataset="mine", protocol="emotional")
+    with pytest.raises(DataMissingError, match="for the protocol few-shot, got none"):
+        build_boards(tmp_path / "results", dataset="mine", protocol="few-shot")
 
 
 def test_missing_gold_labels_name_the_results_and_the_ways_out(

@@ -54,6 +54,7 @@ class Triplet(Protocol):
         "its numbers cannot be compared with those of the other protocols."
     )
     ranked = False
+    must_hold = "two utterances or more of each of two labels"
     published_flag = "random triplets"
     evidence_files = (TRIPLETS_FILE,)
 
