@@ -80,7 +80,8 @@ def corpus_table(corpus: str) -> list[str]:
     found = [row for row in found if row["dataset"] == corpus]
     novel = {row["system"]: f"{float(row['weighted_f1_all']):.2f}" for row in found if row["subset"] == "novel"}
     lines = [
-        "| rank | system | weighted F1 [95%] | accuracy | macro F1, all labels | micro F1 without neutral [95%] | MCC | novel | seeds |",
+        "| rank | system | weighted F1 [95%] | accuracy | macro F1, all labels | micro F1 without neutral [95%] | MCC | novel | "
+        "seeds |",
         "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in (row for row in found if row["subset"] == "all"):
