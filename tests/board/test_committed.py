@@ -74,9 +74,12 @@ def test_the_command_of_a_row_makes_its_configuration_again(group: RunGroup) -> 
 
 
 def test_labels_and_scores_are_those_that_were_first_published() -> None:
-    """committed_runs.json was made from the files of commit 098dd71, before predictions were compressed."""
+    """committed_runs.json was made from the files of commit 098dd71, before predictions were compressed.
+
+    31 runs are not in it any more: those that were made again with other results, by the code of the rows they are compared with.
+    """
     expected = json.loads(Path(__file__).with_name("committed_runs.json").read_text())
-    assert len(expected) == 131
+    assert len(expected) == 100
     found = {run.folder.relative_to(COMMITTED).as_posix(): run for run in RUNS}
     for name, known in expected.items():
         assert found[name].record.scores == known["scores"], name
@@ -90,7 +93,7 @@ def labels_sha256(run: Run) -> str:
 
 def test_the_first_records_take_a_tenth_of_what_they_took() -> None:
     names = json.loads(Path(__file__).with_name("committed_runs.json").read_text())
-    assert sum(path.stat().st_size for name in names for path in (COMMITTED / name).iterdir()) < 57_080_554 / 10
+    assert sum(path.stat().st_size for name in names for path in (COMMITTED / name).iterdir()) < 42_718_231 / 10
 
 
 @pytest.mark.data
