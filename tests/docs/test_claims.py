@@ -286,6 +286,7 @@ def test_the_second_annotation(committed: Committed) -> None:
     found = {name: score.value for name, score in committed.annotators.scores.items()}
     micro = committed.annotators.scores["micro_f1"]
     sec, ngrams = (committed.score("annotated-twice", title) for title in (SEC, NGRAMS))
+    assert micro.low is not None
     assert micro.low < min(float(sec), float(ngrams)), "README says that annotators are not shown to agree better"
     must_say(
         "README.md",
