@@ -37,7 +37,7 @@ SESSIONS = (1, 2, 3, 4, 5)
 TEST_SESSION = 5
 VALIDATION_EVERY = 10
 _TURN = re.compile(r"\[(\d+\.?\d*) - [\d.]+\]\s+(\S+)\s+(\S+)\s+\[")
-_BESIDE = re.compile(r"%|[A-Z]-\w+:")
+_TIMED = re.compile(r"\s*[\[\d]")
 _WORDS = re.compile(r"(\S+)\s+\[[\d.]+-[\d.]+\]:\s*(.*)")
 _SPEAKER = re.compile(r"_([FM])\w*\d+$")
 
@@ -85,7 +85,7 @@ def _utterances(path: Path, problems: list[str]) -> tuple[Utterance, ...]:
     utterances: list[tuple[float, Utterance]] = []
     seen: dict[str, int] = {}
     for row, line in enumerate(split_lines(decoded(file_bytes(path), str(path), problems, otherwise="cp1252")), 1):
-        if "[" not in line or _BESIDE.match(line):  # a comment may go on in a line of its own
+        if not _TIMED.match(line):  # what each annotator said, and comments
             continue
         turn = _TURN.match(line)
         start, name, code = turn.groups() if turn else ("0", "", "")

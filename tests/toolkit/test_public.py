@@ -78,6 +78,7 @@ PUBLIC = {
     "threads": {
         "available_threads",
         "fixed_threads",
+        "threads_option",
     },
     "training": {
         "DECISION",
