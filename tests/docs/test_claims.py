@@ -18,6 +18,7 @@ from erc_bench.board.model import ranked
 from erc_bench.board.words import p_text, signed
 from erc_bench.contract.domain import Dataset
 from erc_bench.inspection.compare import compare_sides, find_sides
+from erc_bench.inspection.power import plan
 from erc_bench.protocols.rows import Row, Section
 from erc_bench.protocols.runs import DatasetRuns
 from erc_bench.protocols.subsets import SUBSETS
@@ -457,4 +458,17 @@ def test_what_parts_of_sentemocontext_give_on_the_other_corpora(meld: Dataset, e
         f"`sentemocontext` by {said[0]} weighted F1 on MELD and {said[3]} on EmoryNLP.",
         f"with the triplet loss it has {said[1]} more weighted F1 on MELD and {said[4]} on EmoryNLP, with pre-training {said[2]} "
         f"and {said[5]} (five seeds each).",
+    )
+
+
+@pytest.mark.data
+def test_how_many_dialogues_the_contrast_of_the_paper_takes(dailydialog: Dataset) -> None:
+    (need,) = plan(dailydialog, COMMITTED, 1.5, names=(SEC, CLASSIFIER)).needs
+    assert need.seeds == (10, 10)
+    assert need.by_seeds[3] is None
+    assert need.seeds_needed is None
+    must_say(
+        "docs/protocols-and-metrics.md",
+        f"difference of 1.5 is found in {need.power:.0%} of cases, and would need {need.dialogues_needed:,} dialogues; with three "
+        "seeds no number of dialogues suffices, and on 1,000 dialogues no number of seeds.",
     )
