@@ -469,6 +469,6 @@ def test_how_many_dialogues_the_contrast_of_the_paper_takes(dailydialog: Dataset
     assert need.seeds_needed is None
     must_say(
         "docs/protocols-and-metrics.md",
-        f"difference of 1.5 is found in {need.power:.0%} of cases, and would need {need.dialogues_needed:,} dialogues; with three "
-        "seeds no number of dialogues suffices, and on 1,000 dialogues no number of seeds.",
+        f"difference of 1.5 is found in {need.power:.0%} of cases, and would need {need.dialogues_needed:,} dialogues; with "
+        "three seeds no number of dialogues suffices, and on 1,000 dialogues no number of seeds.",
     )
