@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,15 @@ def reader(home: Path, tmp_path: Path) -> Reader:
     folder = tmp_path / "work"
     folder.mkdir()
     return Reader(folder)
+
+
+@pytest.fixture(scope="session")
+def must_say() -> Callable[..., None]:
+    """Checks that a page says sentences, wherever its lines end."""
+
+    def check(page: str, *sentences: str) -> None:
+        text = " ".join((Path(__file__).parents[2] / page).read_text("utf-8").split())
+        for sentence in sentences:
+            assert " ".join(sentence.split()) in text, f"{page} must say: {sentence}"
+
+    return check
