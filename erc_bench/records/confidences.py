@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import repeat
 
 import numpy as np
@@ -149,7 +148,7 @@ class _Scores:
         numbers = np.fromiter(listed, np.float64, len(listed)).reshape(-1, max(size, 1))
         return cls(before, given, numbers)
 
-    @cached_property
+    @property
     def probabilities(self) -> NDArray[np.bool_]:
         """Whether the scores of each row are probabilities."""
         return np.asarray((self.numbers.min(axis=1) >= 0) & (np.abs(self.numbers.sum(axis=1) - 1) <= ROUNDING))
