@@ -82,7 +82,8 @@ def mixed_precision(device: torch.device) -> torch.autocast:
     """A context that multiplies matrices in bfloat16 on an accelerator, and in float32 on the CPU, where that is faster."""
     import torch
 
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu")
+    # without a cache of weights in bfloat16, which a graph must not share with what is computed beside it
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu", cache_enabled=False)
 
 
 def gold_indices(dialogues: Iterable[Dialogue], labels: LabelSet) -> NDArray[np.int64]:
@@ -204,7 +205,10 @@ def one_thread() -> Iterator[None]:
 
 
 class Schedule:
-    """AdamW with a linear warm-up over a twentieth of the steps, a linear decay to zero, and clipped gradients."""
+    """AdamW with a linear warm-up over a twentieth of the steps, a linear decay to zero, and clipped gradients.
+
+    On a CUDA device its rate and its count of steps lie on the device, so that `descend` can be part of a graph.
+    """
 
     def __init__(
         self, parameters: Iterable[torch.nn.Parameter], rate: float, *, steps: int, weight_decay: float = 0.01
@@ -213,19 +217,35 @@ class Schedule:
 
         self.parameters = list(parameters)
         warm_up = max(1, steps // 20)
-        self.optimiser = torch.optim.AdamW(self.parameters, lr=rate, weight_decay=weight_decay, fused=True)
+        device = self.parameters[0].device
+        cuda = device.type == "cuda"
+        self.optimiser = torch.optim.AdamW(
+            self.parameters,
+            lr=torch.tensor(rate, device=device) if cuda else rate,
+            weight_decay=weight_decay,
+            fused=True,
+            capturable=cuda,
+        )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: min((step + 1) / warm_up, (steps - step) / max(1, steps - warm_up), 1.0)
         )
 
     def step(self, loss: torch.Tensor) -> None:
-        """Go one step down the gradient of a scalar loss."""
+        """Go one step down the gradient of a scalar loss, and along the schedule."""
+        self.descend(loss)
+        self.advance()
+
+    def descend(self, loss: torch.Tensor) -> None:
+        """Go one step down the gradient of a scalar loss, at the rate of before."""
         import torch
 
         self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimiser.step()
+
+    def advance(self) -> None:
+        """Go one step along the schedule."""
         self.schedule.step()
 
 

@@ -20,6 +20,8 @@ from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
 from erc_bench.contract.system import Context
 
+from .captured import Packed, triplet_loss
+
 
 class Dropout(nn.Dropout):
     """Dropout whose random numbers cost less than the matrix products beside it, on the CPU.
@@ -78,6 +80,31 @@ class Places:
         speakers = turns % 2 if speakers is None else speakers
         return cls(len(lengths), longest, turns.to(device), slots.to(device), speakers.to(device))
 
+    def codes(self, hidden: Tensor) -> Tensor:
+        """Position codes like `hidden`, (utterances, dim)."""
+        return sinusoids(self.longest, hidden.shape[1]).to(hidden).index_select(0, self.turns)
+
+    def spread(self, projected: Tensor, heads: int) -> Tensor:
+        """Queries, keys and values: (3, dialogues, heads, longest, dim of a head)."""
+        padded = projected.new_zeros(self.dialogues * self.longest, projected.shape[1])
+        padded = padded.index_copy(0, self.slots, projected)
+        return padded.view(self.dialogues, self.longest, 3, heads, -1).permute(2, 0, 3, 1, 4)
+
+    def gather(self, attended: Tensor) -> Tensor:
+        """Attended vectors (utterances, dim) of (dialogues, heads, longest, dim of a head)."""
+        return attended.transpose(1, 2).reshape(self.dialogues * self.longest, -1).index_select(0, self.slots)
+
+    def seen(self, context: Context) -> Tensor:
+        """Which utterance attends to which, bool, to be broadcast to (dialogues, heads, turns, turns)."""
+        device = self.slots.device
+        if context == "utterance":
+            return torch.eye(self.longest, dtype=torch.bool, device=device)  # padding has itself: no row is empty
+        present = torch.zeros(self.dialogues * self.longest, dtype=torch.bool, device=device)
+        seen = present.index_fill(0, self.slots, True).view(self.dialogues, 1, 1, self.longest)
+        if context == "past":
+            seen = seen & torch.ones(self.longest, self.longest, dtype=torch.bool, device=device).tril()
+        return seen
+
 
 class ContextualEncoder(nn.Module):
     """A Transformer encoder layer that attends over the utterances of one dialogue.
@@ -112,12 +139,11 @@ class ContextualEncoder(nn.Module):
         normalised: Tensor = self.dropout(self.normalise(embeddings))
         return normalised
 
-    def forward(self, embeddings: Tensor, places: Places) -> Tensor:
+    def forward(self, embeddings: Tensor, places: Places | Packed) -> Tensor:
         """Contextual vectors, float32 (utterances, dim), of sentence embeddings of the same shape."""
         hidden = self.utterances(embeddings)
         if self.position_scale is not None:
-            codes = sinusoids(places.longest, hidden.shape[1]).to(hidden)
-            hidden = hidden + self.position_scale * codes.index_select(0, places.turns)
+            hidden = hidden + self.position_scale * places.codes(hidden)
         if len(self.speaker):
             hidden = hidden + self._speaker_vectors(places.speakers)
         return through_layer(self.layer, hidden, lambda normalised: self._attend(normalised, places))
@@ -127,30 +153,15 @@ class ContextualEncoder(nn.Module):
             return torch.where((speakers == 0)[:, None], self.speaker[0], self.speaker[1])
         return self.speaker.index_select(0, speakers.clamp(max=len(self.speaker) - 1))
 
-    def _attend(self, normalised: Tensor, places: Places) -> Tensor:
-        attention, dim = self.layer.self_attn, normalised.shape[1]
+    def _attend(self, normalised: Tensor, places: Places | Packed) -> Tensor:
+        attention = self.layer.self_attn
         projected = F.linear(normalised, attention.in_proj_weight, attention.in_proj_bias)
-        padded = projected.new_zeros(places.dialogues * places.longest, 3 * dim)
-        padded = padded.index_copy(0, places.slots, projected)
-        heads = padded.view(places.dialogues, places.longest, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
-        seen = self._seen(places)
+        query, key, value = places.spread(projected, attention.num_heads)
         dropout = attention.dropout if self.training else 0.0
-        query, key, value = heads
+        seen = places.seen(self.context)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
-        gathered = attended.transpose(1, 2).reshape(-1, dim).index_select(0, places.slots)
-        projected_out: Tensor = attention.out_proj(gathered)
+        projected_out: Tensor = attention.out_proj(places.gather(attended))
         return projected_out
-
-    def _seen(self, places: Places) -> Tensor:
-        """Which utterance attends to which, bool, to be broadcast to (dialogues, heads, turns, turns)."""
-        device = places.slots.device
-        if self.context == "utterance":
-            return torch.eye(places.longest, dtype=torch.bool, device=device)  # padding has itself: no row is empty
-        present = torch.zeros(places.dialogues * places.longest, dtype=torch.bool, device=device)
-        seen = present.index_fill(0, places.slots, True).view(places.dialogues, 1, 1, places.longest)
-        if self.context == "past":
-            seen = seen & torch.ones(places.longest, places.longest, dtype=torch.bool, device=device).tril()
-        return seen
 
 
 class EmotionClassifier(nn.Module):
@@ -212,7 +223,11 @@ class SentEmoContextNetwork(nn.Module):
         speakers
             Who speaks, int64 (utterances,), in the order of first appearance in the dialogue; default: two take turns.
         """
-        contextual = self.encoder(embeddings, Places.of(lengths, embeddings.device, speakers))
+        return self.placed(embeddings, Places.of(lengths, embeddings.device, speakers))
+
+    def placed(self, embeddings: Tensor, places: Places | Packed) -> tuple[Tensor, Tensor]:
+        """Contextual vectors and logits, as `forward`, of utterances that stand in these places."""
+        contextual = self.encoder(embeddings, places)
         return contextual, self.classifier(contextual)
 
 
@@ -246,6 +261,18 @@ class BalancedTripletLoss(nn.Module):
         vectors, gold = vectors.index_select(0, chosen), gold[chosen]
         loss: Tensor = self.loss(vectors, gold, self._triplets(vectors, gold))
         return loss
+
+    def packed(self, vectors: Tensor, gold: Tensor, labels: int) -> Tensor:
+        """The same for a graph, in shapes that do not depend on labels; `labels` is how many of them there are."""
+        return triplet_loss(
+            vectors,
+            gold,
+            labels,
+            margin=self.loss.margin,
+            which=self.which,
+            per_class=self.per_class,
+            triplets_per_anchor=self.triplets_per_anchor,
+        )
 
     def _triplets(self, vectors: Tensor, gold: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Positions of anchors, positives and negatives, each int64 (triplets,)."""

@@ -70,14 +70,21 @@ class EmbeddedDialogues:
 
         return np.asarray(self.lengths.cumsum() - self.lengths, np.int64)
 
-    def rows(self, chosen: NDArray[np.int64]) -> torch.Tensor:
-        """The rows of all utterances of some dialogues, in order: int64 (utterances,)."""
+    def positions(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows, places of the dialogue among the chosen, and turns of all their utterances, in order: int64 (3, utterances)."""
         import numpy as np
-        import torch
 
         lengths = self.lengths[chosen]
-        inside = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
-        return torch.from_numpy(np.repeat(self.starts[chosen], lengths) + inside).to(self.vectors.device)
+        turns = np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+        return np.stack(
+            [np.repeat(self.starts[chosen], lengths) + turns, np.repeat(np.arange(len(chosen)), lengths), turns]
+        )
+
+    def rows(self, chosen: NDArray[np.int64]) -> torch.Tensor:
+        """The rows of all utterances of some dialogues, in order: int64 (utterances,)."""
+        import torch
+
+        return torch.from_numpy(self.positions(chosen)[0]).to(self.vectors.device)
 
     def inputs(self, rows: torch.Tensor, chosen: NDArray[np.int64]) -> tuple[torch.Tensor, list[int], torch.Tensor]:
         """What the network reads of some dialogues with these rows: vectors, lengths and speakers."""
@@ -120,11 +127,13 @@ class Trainer:
         import numpy as np
         import torch
 
-        from .network import BalancedTripletLoss
+        from .captured import CapturedStep
+        from .network import BalancedTripletLoss, sinusoids
 
         self.config, self.network, self.data, self.generator = config, network, data, generator
         self.device = data.vectors.device
         gold, labels = data.gold.cpu().numpy(), network.classifier.output.out_features
+        self.gold = gold
         self.class_weights = torch.from_numpy(class_weights(gold, labels, config.weight_power)).to(self.device)
         self.triplet_loss = BalancedTripletLoss(config.margin, config.triplets)
         self.utterance_weights = torch.from_numpy(sampling_weights(gold, labels, config.sampler_power))
@@ -134,10 +143,14 @@ class Trainer:
         self.optimiser = Schedule(
             network.parameters(), config.learning_rate, steps=config.epochs * self.batches_an_epoch
         )
+        self.codes = sinusoids(max(data.lengths.tolist(), default=0), data.vectors.shape[1]).to(self.device)
+        self.captured = CapturedStep(self._packed_step, self.device)
 
     def pretrain_classifier(self, progress: Progress) -> None:
         """Teach the classifier emotions on single utterances, classes rebalanced; no context yet."""
         import torch
+
+        from .captured import CapturedStep
 
         if self.config.pretrain_epochs == 0:
             return
@@ -145,34 +158,95 @@ class Trainer:
         steps = self.config.pretrain_epochs * -(-len(self.data.gold) // UTTERANCES_A_BATCH)
         trained = [*encoder.normalise.parameters(), *classifier.parameters()]
         optimiser = Schedule(trained, self.config.learning_rate, steps=steps)
+
+        def step(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+            with mixed_precision(self.device):
+                logits = classifier(encoder.utterances(self.data.vectors.index_select(0, rows)))
+                loss = self.cross_entropy(logits, self.data.gold[rows], weights)
+            optimiser.descend(loss)
+            return loss.detach()
+
+        captured = CapturedStep(step, self.device)
         self.network.train()
         with progress.task("Pre-training the classifier", total=steps, unit="batches") as task:
             for _ in range(self.config.pretrain_epochs):
-                for rows in torch.split(self._draw(self.utterance_weights).to(self.device), UTTERANCES_A_BATCH):
-                    with mixed_precision(self.device):
-                        logits = classifier(encoder.utterances(self.data.vectors.index_select(0, rows)))
-                        loss = self.cross_entropy(logits, self.data.gold[rows])
-                    optimiser.step(loss)
+                for rows in torch.split(self._draw(self.utterance_weights), UTTERANCES_A_BATCH):
+                    captured(rows, self.weights_of(self.gold[rows.numpy()]))
+                    optimiser.advance()
                     task.advance()
 
-    def cross_entropy(self, logits: torch.Tensor, gold: torch.Tensor) -> torch.Tensor:
+    def weights_of(self, gold: NDArray[np.int64]) -> torch.Tensor:
+        """Weights of the classes in a batch with these label positions (utterances,), -1 withheld: float32 (labels,)."""
+        import torch
+
+        if self.config.weights_from == "train":
+            return self.class_weights
+        labels = self.network.classifier.output.out_features
+        return torch.from_numpy(class_weights(gold, labels, self.config.weight_power)).to(self.device)
+
+    def cross_entropy(self, logits: torch.Tensor, gold: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Class-weighted cross-entropy of logits (utterances, labels) with label positions (utterances,), -1 withheld."""
         import torch
 
-        weights = self.class_weights
-        if self.config.weights_from == "batch":
-            of_batch = class_weights(gold.cpu().numpy(), logits.shape[1], self.config.weight_power)
-            weights = torch.from_numpy(of_batch).to(self.device)
         loss: torch.Tensor = torch.nn.functional.cross_entropy(logits, gold, weights, ignore_index=-1)
         return loss
 
     def losses(self, batch: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
         """Cross-entropy and triplet loss of some dialogues: scalars, each of them reaching the contextual encoder."""
         rows = self.data.rows(batch)
-        gold = self.data.gold[rows]
+        gold, weights = self.data.gold[rows], self.weights_of(self.gold[rows.cpu().numpy()])
         with mixed_precision(self.device):
             vectors, logits = self.network(*self.data.inputs(rows, batch))
-            return self.cross_entropy(logits, gold), self.triplet_loss(vectors, gold)
+            return self.cross_entropy(logits, gold, weights), self.triplet_loss(vectors, gold)
+
+    def packed(self, batch: NDArray[np.int64], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `packed_losses` takes of some dialogues, filled up to `size` utterances."""
+        import numpy as np
+        import torch
+
+        positions = self.data.positions(batch)
+        count = positions.shape[1]
+        filled = np.zeros((4, size), np.int64)
+        filled[:3, :count], filled[3, :count] = positions, self.gold[positions[0]]
+        filled[1, count:], filled[3, count:] = np.arange(len(batch), len(batch) + size - count), -1
+        return torch.from_numpy(filled), self.weights_of(filled[3])
+
+    def packed_losses(self, utterances: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `losses`, in shapes that depend on the size of a batch alone.
+
+        Parameters
+        ----------
+        utterances
+            Int64 (4, size): rows, dialogues, turns, and label positions, which are -1 where withheld and where filled up.
+        weights
+            Weights of the classes, float32 (labels,).
+        """
+        from .captured import Packed
+
+        rows, dialogues, turns, gold = utterances
+        places = Packed(dialogues, turns, self.data.speakers.index_select(0, rows), self.codes)
+        with mixed_precision(self.device):
+            vectors, logits = self.network.placed(self.data.vectors.index_select(0, rows), places)
+            cross_entropy = self.cross_entropy(logits, gold, weights)
+        return cross_entropy, self.triplet_loss.packed(vectors.float(), gold, len(weights))
+
+    def step(self, batch: NDArray[np.int64]) -> torch.Tensor:
+        """One step of training on some dialogues; both losses before it, float32 (2,), which last until the next step."""
+        from .captured import size_of
+
+        size = size_of(int(self.data.lengths[batch].sum())) if self.device.type == "cuda" else None
+        losses = self._descend(*self.losses(batch)) if size is None else self.captured(*self.packed(batch, size))
+        self.optimiser.advance()
+        return losses
+
+    def _packed_step(self, utterances: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        return self._descend(*self.packed_losses(utterances, weights))
+
+    def _descend(self, cross_entropy: torch.Tensor, triplets: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        self.optimiser.descend(cross_entropy + self.config.triplet_weight * triplets)
+        return torch.stack([cross_entropy.detach(), triplets.detach()])
 
     def epoch(self, advance: Callable[[], None]) -> tuple[float, float]:
         """One pass; returns the means of both losses."""
@@ -181,9 +255,7 @@ class Trainer:
         self.network.train()
         total = torch.zeros(2, device=self.device)
         for batch in self.batches():
-            cross_entropy, triplets = self.losses(batch)
-            self.optimiser.step(cross_entropy + self.config.triplet_weight * triplets)
-            total += torch.stack([cross_entropy.detach(), triplets.detach()])
+            total += self.step(batch)
             advance()
         means = (total / self.batches_an_epoch).tolist()
         return means[0], means[1]
