@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,25 @@ def data_dir(function: Decorated) -> Decorated:
         type=click.Path(path_type=Path),
         help="Folder that holds the dataset, itself or in a subfolder of its name. "
         "Default: ERC_BENCH_DATA_DIR, else the download folder.",
+    )(function)
+
+
+class Device(click.ParamType[str]):
+    """The name of a device as torch has it, or `auto`."""
+
+    name = "DEVICE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name itself, if it is one; whether this machine has the device is asked where it is used."""
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", str(value)):
+            self.fail(f"a device must be cpu, cuda, cuda:N, mps or auto, got {value!r}", param, ctx)
+        return str(value)
+
+
+def device(function: Decorated) -> Decorated:
+    """`--device`: where a system computes."""
+    return click.option(
+        "--device", type=Device(), default="auto", show_default=True, help="cpu, cuda, cuda:1, mps or auto."
     )(function)
 
 

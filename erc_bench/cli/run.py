@@ -132,7 +132,7 @@ IN_PLAN = ("names", "dataset_name", "seed", "seeds", "settings", "targets", "wit
     metavar="HOST:PORT",
     help="The Ray cluster, `auto` on a machine that belongs to one.  [default: one of this machine]",
 )
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, mps or auto.")
+@options.device
 @click.option("--overwrite", is_flag=True, help="Make the run again even if it is complete.")
 @click.option("--offline", is_flag=True, help="Never reach for a model hub.")
 @options.as_json
@@ -161,9 +161,17 @@ def run(
     where = executor_named(executor, jobs=jobs, address=address)
     planned = _read_plan(ctx, plan_file) if plan_file else _plan(**asked)
     if dry_run:
+        from erc_bench.data.registry import dataset_spec
         from erc_bench.records.storage import local_copy
         from erc_bench.running.preview import preview
+        from erc_bench.running.withholding import check_label
 
+        for name, withheld in dict.fromkeys((run.dataset, run.withheld) for run in planned):
+            labels = dataset_spec(name, data_dir).labels
+            if withheld is not None:
+                check_label(withheld, labels)
+        for name in dict.fromkeys(run.train_on for run in planned if run.train_on is not None):
+            dataset_spec(name, data_dir)
         found = preview(planned, local_copy(results_dir), data_dir, earlier=plan_file and plan_file.parent)
         _print_preview(found, jobs, as_json=as_json)
         return

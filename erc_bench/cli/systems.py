@@ -96,7 +96,7 @@ def show(name: str, as_json: bool) -> None:
 @systems.command(epilog="\b\nExample:\n  erc-bench systems check tfidf-logreg")
 @click.argument("name")
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", help="Check it with this setting; repeatable.")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@options.device
 def check(name: str, settings: tuple[str, ...], device: str) -> None:
     """Run the conformance suite on a system: the contract every system must keep."""
     from erc_bench.api import runs

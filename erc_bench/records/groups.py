@@ -156,11 +156,24 @@ def source_of(records: Sequence[RunRecord]) -> str:
     first = records[0]
     if first.evidence == "predictions":
         return first.reference or first.command
-    commands = [record.command_today for record in records]
-    seeds = [record.seed for record in records]
-    written = f"--seed {seeds[0]}"
-    contiguous = seeds == list(range(seeds[0], seeds[-1] + 1))
-    same = {command.replace(f"--seed {seed}", written, 1) for command, seed in zip(commands, seeds, strict=True)}
-    if len(seeds) > 1 and contiguous and same == {commands[0]}:
-        return commands[0].replace(written, f"--seeds {seeds[0]}-{seeds[-1]}", 1)
-    return "; ".join(dict.fromkeys(commands))
+    stretches: list[list[RunRecord]] = []
+    for record in records:
+        if stretches and _goes_on(stretches[-1][-1], record):
+            stretches[-1].append(record)
+        else:
+            stretches.append([record])
+    return "; ".join(dict.fromkeys(map(_command_of, stretches)))
+
+
+def _goes_on(one: RunRecord, other: RunRecord) -> bool:
+    """Whether another run is the next seed by the same command."""
+    return other.seed == one.seed + 1 and _seeded(other, f"--seed {one.seed}") == one.command_today
+
+
+def _seeded(record: RunRecord, seeds: str) -> str:
+    return record.command_today.replace(f"--seed {record.seed}", seeds, 1)
+
+
+def _command_of(stretch: Sequence[RunRecord]) -> str:
+    first, last = stretch[0], stretch[-1]
+    return first.command_today if first is last else _seeded(first, f"--seeds {first.seed}-{last.seed}")

@@ -217,11 +217,16 @@ class _Work:
                 yield from self._ended(task)
 
     def _need(self, request: RunRequest) -> Resources:
-        """What a run asks for; of a cluster that is this machine, at most what it has."""
+        """What a run asks for; of a cluster that is this machine, at most what it has, since no other joins it."""
         need = resources_of(request)
         if not self.own:
             return need
         there = self.ray.cluster_resources()
+        if need.gpus > (gpus := there.get("GPU", 0)):
+            raise UsageError(
+                f"{request.title} must have {need.gpus:g} GPUs, got a machine on which Ray sees {gpus:g}. Leave --device out, "
+                "or name a cluster that has one with --address."
+            )
         cpus = min(need.cpus, int(there.get("CPU", 1)))
         return replace(need, cpus=cpus, memory_gib=min(need.memory_gib, there.get("memory", GIB) / GIB))
 

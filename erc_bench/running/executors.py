@@ -100,12 +100,17 @@ def executor_named(name: str, *, jobs: Jobs | None = None, address: str | None =
 
 
 def automatic_jobs(requests: Sequence[RunRequest]) -> int:
-    """The cores to use where nobody says: all, unless the memory that is free suffices for fewer runs."""
+    """The cores to use where nobody says: all, unless the memory that is free suffices for fewer runs; one for runs on a GPU.
+
+    Runs side by side would share that GPU, and each take as much longer.
+    """
     import psutil
 
     from erc_bench.toolkit.threads import available_threads
 
     needs = [resources_of(request) for request in requests]
+    if any(need.gpus for need in needs):
+        return 1
     free_gib = psutil.virtual_memory().available / 2**30
     most = max(1, int(free_gib / max((need.memory_gib for need in needs), default=1)))
     return max(1, min(available_threads(), most * min((need.cpus for need in needs), default=1)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from erc_bench.contract.config import option
 from erc_bench.contract.system import Runtime
+from erc_bench.errors import ConfigError
 from erc_bench.progress import SilentProgress
 from erc_bench.toolkit.embedding_cache import EmbeddingCache
 from erc_bench.toolkit.encoder_sources import (
@@ -73,12 +74,25 @@ class SentenceEncoderConfig(EncoderConfig):
 
 
 def pick_device(wanted: str) -> str:
-    """A torch device name for `Runtime.device`: "auto" is an accelerator if there is one, else the CPU."""
-    if wanted != "auto":
-        return wanted
+    """A torch device name for `Runtime.device`: "auto" is an accelerator if there is one, else the CPU.
+
+    Raises
+    ------
+    ConfigError
+        This machine has no such device.
+    """
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = wanted.partition(":")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind in there and int(number or 0) >= there[kind]:
+        raise ConfigError(
+            f"the device must be one that torch finds here, got {wanted!r} where there are {there['cuda']} CUDA devices and "
+            f"{'an' if there['mps'] else 'no'} MPS device. Use --device cpu, or auto."
+        )
+    return wanted
 
 
 def load_encoder(source: EncoderSource, device: str, precision: Precision = "float32") -> SentenceTransformer:

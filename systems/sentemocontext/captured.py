@@ -169,8 +169,8 @@ def triplet_loss(
     negatives = pairs & ~alike
     usable = positives.any(1) & negatives.any(1)
     if which == "all":
-        losses = (distances[:, :, None] - distances[:, None, :] + margin).relu()
-        losses = losses * (positives[:, :, None] & negatives[:, None, :])
+        losses = (_own(distances, labels)[..., None] - _rows(distances, labels) + margin).relu()
+        losses = losses * (_own(positives, labels)[..., None] & _rows(negatives, labels))
     else:
         if which == "batch-hard":
             positive = distances.detach().masked_fill(~positives, -1.0).argmax(1, keepdim=True)
@@ -179,6 +179,16 @@ def triplet_loss(
             positive, negative = _drawn(positives, triplets_per_anchor), _drawn(negatives, triplets_per_anchor)
         losses = (distances.gather(1, positive) - distances.gather(1, negative) + margin).relu() * usable[:, None]
     return losses.sum() / (losses > 0).sum().clamp(min=1)
+
+
+def _own(pairs: Tensor, labels: int) -> Tensor:
+    """Of a table of all pairs (labels * places, labels * places) those of one label: (labels, places, places)."""
+    return pairs.view(labels, -1, labels, pairs.shape[1] // labels).diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+
+
+def _rows(pairs: Tensor, labels: int) -> Tensor:
+    """Of the same table each row, for each place of its own label: (labels, places, 1, labels * places)."""
+    return pairs.view(labels, -1, 1, pairs.shape[1])
 
 
 def _drawn(allowed: Tensor, count: int) -> Tensor:

@@ -287,7 +287,7 @@ class BalancedTripletLoss(nn.Module):
 
 def balanced_rows(gold: Tensor, per_class: int) -> Tensor:
     """Positions of at most `per_class` random rows of each label, int64, grouped by label; no withheld one (-1)."""
-    order = (gold + torch.rand(len(gold), dtype=torch.float64, device=gold.device)).argsort()
+    order = (gold + _uniform((len(gold),), gold.device)).argsort()
     ranked = gold[order]
     place_in_group = torch.arange(len(gold), device=gold.device) - torch.searchsorted(ranked, ranked)
     return order[(place_in_group < per_class) & (ranked >= 0)]
@@ -308,10 +308,15 @@ def random_triplets(gold: Tensor, per_anchor: int) -> tuple[Tensor, Tensor, Tens
     count = torch.searchsorted(gold, gold, right=True) - first
     anchors = rows[(count > 1) & (count < len(gold))].repeat_interleave(per_anchor)
     first, count = first[anchors], count[anchors]
-    ahead, beyond = torch.rand(2, len(anchors), dtype=torch.float64, device=gold.device)
+    ahead, beyond = _uniform((2, len(anchors)), gold.device)
     positives = first + (anchors - first + 1 + (ahead * (count - 1)).long()) % count
     negatives = (first + count + (beyond * (len(gold) - count)).long()) % max(len(gold), 1)
     return anchors, positives, negatives
+
+
+def _uniform(shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Random numbers below 1, float64 where the device has that (MPS has not)."""
+    return torch.rand(shape, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
 
 
 def sinusoids(turns: int, dim: int) -> Tensor:

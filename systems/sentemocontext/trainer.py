@@ -144,6 +144,7 @@ class Trainer:
             network.parameters(), config.learning_rate, steps=config.epochs * self.batches_an_epoch
         )
         self.codes = sinusoids(max(data.lengths.tolist(), default=0), data.vectors.shape[1]).to(self.device)
+        self.captures = self.device.type == "cuda"
         self.captured = CapturedStep(self._packed_step, self.device)
 
     def pretrain_classifier(self, progress: Progress) -> None:
@@ -231,10 +232,13 @@ class Trainer:
         return cross_entropy, self.triplet_loss.packed(vectors.float(), gold, len(weights))
 
     def step(self, batch: NDArray[np.int64]) -> torch.Tensor:
-        """One step of training on some dialogues; both losses before it, float32 (2,), which last until the next step."""
+        """One step of training on some dialogues; both losses before it, float32 (2,), which last until the next step.
+
+        On a CUDA device it is launched as one graph, from the third batch of a size on (see `captured`).
+        """
         from .captured import size_of
 
-        size = size_of(int(self.data.lengths[batch].sum())) if self.device.type == "cuda" else None
+        size = size_of(int(self.data.lengths[batch].sum())) if self.captures else None
         losses = self._descend(*self.losses(batch)) if size is None else self.captured(*self.packed(batch, size))
         self.optimiser.advance()
         return losses

@@ -100,6 +100,24 @@ def test_a_dry_run_says_what_is_complete_and_what_is_to_make(
     assert [row["state"] for row in json.loads(capsys.readouterr().out)] == ["complete", "to make"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("--dataset", "nope", "--dry-run"), "a dataset must be one of"),
+        (("--train-on", "nope", "--dry-run"), "a dataset must be one of"),
+        (("--withhold", "nope", "--dry-run"), "a withheld label must be one of anger"),
+        (("--device", "tpu"), "a device must be cpu, cuda, cuda:N, mps or auto, got 'tpu'"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_it_runs(
+    asked: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "--system", "tfidf-logreg", "--results-dir", str(tmp_path), *asked])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_a_plan_leaves_nothing_to_other_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text('dataset = "sample"\n[[runs]]\nsystem = "prior"\n[[runs]]\nsystem = "constant"\n')

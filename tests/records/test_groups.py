@@ -95,6 +95,9 @@ def test_the_source_of_a_row(tmp_path: Path, mini: Dataset, gold: Gold, write_ru
     assert source_of(records) == f"{command} --seeds 0-3"
     assert source_of(records[:1]) == f"{command} --seed 0"
     assert source_of([records[0], records[2]]) == f"{command} --seed 0; {command} --seed 2"
+    assert source_of([*records[:2], records[3]]) == f"{command} --seeds 0-1; {command} --seed 3"
+    others = [record.model_copy(update={"command": f"{record.command} --set old=1"}) for record in records[2:]]
+    assert source_of([*records[:2], *others]) == f"{command} --seeds 0-1; {command} --seeds 2-3 --set old=1"
     scored = records[0].model_copy(update={"evidence": "predictions", "reference": "Doe et al., ACL 2025"})
     assert source_of([scored]) == "Doe et al., ACL 2025"
 

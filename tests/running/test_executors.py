@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ def test_automatic_jobs_count_cores_and_memory(
     monkeypatch.setattr(threads, "_GRANTED", cores)
     assert automatic_jobs([request("prior", sample, tmp_path, seed) for seed in range(9)]) == jobs
     assert automatic_jobs([]) == max(1, min(cores, free_gib))
+
+
+def test_runs_on_a_gpu_do_not_share_it_unasked(sample: Dataset, tmp_path: Path) -> None:
+    made = request("prior", sample, tmp_path)
+    on_gpu = replace(made, runtime=replace(made.runtime, device="cuda"))
+    assert automatic_jobs([on_gpu, made]) == 1
 
 
 def test_an_executor_by_name_has_what_it_can_use() -> None:

@@ -254,6 +254,17 @@ def test_a_cluster_of_this_machine_is_asked_for_no_more_than_it_has(
     assert (ray.calls[0]["address"], ray.calls[0]["num_cpus"], ray.calls[-1]) == ("local", 4, "shutdown")
 
 
+def test_a_gpu_that_this_machine_lacks_is_not_waited_for(
+    ray: FakeRay, notes: Notes, sample: Dataset, tmp_path: Path
+) -> None:
+    ray.initialized = False
+    (wanted,) = requests(sample, tmp_path)
+    wanted = replace(wanted, runtime=replace(wanted.runtime, device="cuda"))
+    with pytest.raises(UsageError, match="must have 1 GPUs, got a machine on which Ray sees 0"):
+        made([wanted], notes, address=None, cores=4)
+    assert ray.calls[-1] == "shutdown"
+
+
 def test_runs_under_way_are_cancelled_when_nobody_wants_more(
     ray: FakeRay, notes: Notes, sample: Dataset, tmp_path: Path
 ) -> None:

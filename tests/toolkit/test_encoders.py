@@ -12,6 +12,7 @@ import pytest
 
 from erc_bench.contract.domain import Dataset
 from erc_bench.contract.system import Runtime
+from erc_bench.errors import ConfigError
 from erc_bench.toolkit import encoders
 from erc_bench.toolkit.encoders import (
     BatchInvariantEncoder,
@@ -44,9 +45,14 @@ def in_bf16(texts: list[str]) -> NDArray[np.float32]:
     return SentenceEncoder("minilm", Runtime(device="cpu"), "bf16").embed(texts)
 
 
-def test_a_named_device_is_taken_as_it_is() -> None:
-    assert pick_device("cpu") == "cpu"
-    assert pick_device("cuda:3") == "cuda:3"
+def test_a_named_device_is_taken_as_it_is_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert [pick_device(name) for name in ("cpu", "cuda", "cuda:3", "xpu")] == ["cpu", "cuda", "cuda:3", "xpu"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="must be one that torch finds here, got 'cuda:1' where there are 1 CUDA"):
+        pick_device("cuda:1")
 
 
 def test_embeddings_are_the_library_s(texts: list[str], expected: NDArray[np.float32]) -> None:

@@ -139,6 +139,43 @@ def test_without_a_triplet_the_loss_is_zero(gold: list[int], which: Which) -> No
     assert vectors.grad is None or not vectors.grad.any()
 
 
+def test_a_label_more_costs_no_cube() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.network import BalancedTripletLoss
+
+    torch.manual_seed(0)
+    vectors, gold = torch.randn(240, 4), torch.arange(240) % 80  # 80 labels: a table of 1,280 places
+    loss = BalancedTripletLoss(1.0, "all")
+    torch.testing.assert_close(loss.packed(vectors, gold, 80), loss(vectors, gold), atol=1e-5, rtol=1e-5)
+
+
+def test_training_on_batches_of_several_sizes_leaves_the_weights_of_dialogues_in_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    monkeypatch.setattr(module, "SIZES", 8)
+    monkeypatch.setattr(module, "LARGEST", 16)
+    found, sizes = [], set()
+    for captures in (False, True):
+        made = trainer(triplets="batch-hard", epochs=4, batch_size=2)
+        made.captures = captures
+        losses = []
+        for _ in range(4):
+            for batch in made.batches():
+                sizes.add(module.size_of(int(made.data.lengths[batch].sum())))
+                losses.append(made.step(batch))
+        weights = torch.cat([p.detach().flatten() for p in made.network.parameters()])
+        found.append((torch.stack(losses), weights))
+    assert len(sizes) == 3
+    assert None in sizes, "and some batches are too large"
+    torch.testing.assert_close(found[0][0], found[1][0], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(found[0][1], found[1][1], atol=2e-3, rtol=1e-2)
+    untrained = torch.cat([p.detach().flatten() for p in trainer().network.parameters()])
+    assert float((found[0][1] - untrained).abs().max()) > 0.005
+
+
 def test_batches_that_are_too_large_for_a_mask_are_not_filled_up() -> None:
     assert [module.size_of(count) for count in (1, 64, 65, 4096, 4097)] == [64, 64, 128, 4096, None]
 
