@@ -173,7 +173,7 @@ def run(
         for name in dict.fromkeys(run.train_on for run in planned if run.train_on is not None):
             dataset_spec(name, data_dir)
         found = preview(planned, local_copy(results_dir), data_dir, earlier=plan_file and plan_file.parent)
-        _print_preview(found, jobs, as_json=as_json)
+        _print_preview(found, 1 if jobs == "auto" and device.startswith("cuda") else jobs, as_json=as_json)
         return
 
     from erc_bench.api.data import load_dataset

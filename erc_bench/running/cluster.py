@@ -224,8 +224,8 @@ class _Work:
         there = self.ray.cluster_resources()
         if need.gpus > (gpus := there.get("GPU", 0)):
             raise UsageError(
-                f"{request.title} must have {need.gpus:g} GPUs, got a machine on which Ray sees {gpus:g}. Leave --device out, "
-                "or name a cluster that has one with --address."
+                f"{request.title} must have a GPU, got a machine on which Ray sees {gpus:g} of {need.gpus:g}. Leave "
+                "--device out, or name a cluster that has one with --address."
             )
         cpus = min(need.cpus, int(there.get("CPU", 1)))
         return replace(need, cpus=cpus, memory_gib=min(need.memory_gib, there.get("memory", GIB) / GIB))

@@ -100,9 +100,9 @@ def executor_named(name: str, *, jobs: Jobs | None = None, address: str | None =
 
 
 def automatic_jobs(requests: Sequence[RunRequest]) -> int:
-    """The cores to use where nobody says: all, unless the memory that is free suffices for fewer runs; one for runs on a GPU.
+    """The cores to use where nobody says: all, unless the memory that is free suffices for fewer runs.
 
-    Runs side by side would share that GPU, and each take as much longer.
+    One where a run asks for a GPU: runs side by side would share it, and each take as much longer.
     """
     import psutil
 

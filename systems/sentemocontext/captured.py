@@ -69,6 +69,7 @@ class CapturedStep:
         self.function, self.device = function, device
         self._kept: dict[tuple[torch.Size, ...], _Kept | None] = {}
         self._pool: Any = None
+        self._stream: torch.cuda.Stream | None = None
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """What the function makes of the inputs."""
@@ -96,8 +97,9 @@ class CapturedStep:
 
     def _captured(self, inputs: tuple[Tensor, ...]) -> _Kept:
         own = tuple(tensor.to(self.device, copy=True) for tensor in inputs)
+        self._stream = self._stream or torch.cuda.Stream(self.device)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self.device), _any_algorithm(), torch.cuda.graph(graph, pool=self._pool):
+        with torch.cuda.device(self.device), _any_algorithm(), torch.cuda.graph(graph, self._pool, self._stream):
             result = self.function(*own)
         self._pool = self._pool or graph.pool()
         return _Kept(own, graph, result)

@@ -234,7 +234,7 @@ class Trainer:
     def step(self, batch: NDArray[np.int64]) -> torch.Tensor:
         """One step of training on some dialogues; both losses before it, float32 (2,), which last until the next step.
 
-        On a CUDA device it is launched as one graph, from the third batch of a size on (see `captured`).
+        On a CUDA device it is launched as one graph, from the second batch of a size on (see `captured`).
         """
         from .captured import size_of
 

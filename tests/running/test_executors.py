@@ -46,10 +46,18 @@ def test_automatic_jobs_count_cores_and_memory(
     assert automatic_jobs([]) == max(1, min(cores, free_gib))
 
 
-def test_runs_on_a_gpu_do_not_share_it_unasked(sample: Dataset, tmp_path: Path) -> None:
+def test_runs_on_a_gpu_do_not_share_it_unasked(
+    sample: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = request("prior", sample, tmp_path)
     on_gpu = replace(made, runtime=replace(made.runtime, device="cuda"))
-    assert automatic_jobs([on_gpu, made]) == 1
+
+    class Memory:
+        available = 100 * 2**30
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory)
+    monkeypatch.setattr(threads, "_GRANTED", 8)
+    assert [automatic_jobs(requests) for requests in ([made], [on_gpu], [on_gpu, made])] == [8, 1, 1]
 
 
 def test_an_executor_by_name_has_what_it_can_use() -> None:

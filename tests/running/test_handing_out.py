@@ -260,7 +260,7 @@ def test_a_gpu_that_this_machine_lacks_is_not_waited_for(
     ray.initialized = False
     (wanted,) = requests(sample, tmp_path)
     wanted = replace(wanted, runtime=replace(wanted.runtime, device="cuda"))
-    with pytest.raises(UsageError, match="must have 1 GPUs, got a machine on which Ray sees 0"):
+    with pytest.raises(UsageError, match="must have a GPU, got a machine on which Ray sees 0 of 1"):
         made([wanted], notes, address=None, cores=4)
     assert ray.calls[-1] == "shutdown"
 

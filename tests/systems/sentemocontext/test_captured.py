@@ -148,6 +148,11 @@ def test_a_label_more_costs_no_cube() -> None:
     vectors, gold = torch.randn(240, 4), torch.arange(240) % 80  # 80 labels: a table of 1,280 places
     loss = BalancedTripletLoss(1.0, "all")
     torch.testing.assert_close(loss.packed(vectors, gold, 80), loss(vectors, gold), atol=1e-5, rtol=1e-5)
+    table = torch.arange(9 * 9).view(9, 9)  # three labels with three places each
+    own, rows = module._own(table, 3), module._rows(table, 3)
+    assert own.tolist() == [table[i : i + 3, i : i + 3].tolist() for i in (0, 3, 6)]
+    assert rows.shape == (3, 3, 1, 9)
+    assert torch.broadcast_shapes(own[..., None].shape, rows.shape) == (3, 3, 3, 9), "not every pair with every place"
 
 
 def test_training_on_batches_of_several_sizes_leaves_the_weights_of_dialogues_in_rows(
@@ -194,6 +199,36 @@ def test_without_a_gpu_a_step_is_computed_as_ever() -> None:
     assert len(calls) == 3
 
 
+def test_a_combination_of_shapes_is_computed_once_captured_once_and_then_replayed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torch
+
+    done: list[str] = []
+
+    class Graph:
+        def replay(self) -> None:
+            done.append("replayed")
+
+    def captured(step: module.CapturedStep, inputs: tuple[torch.Tensor, ...]) -> module._Kept:
+        done.append("captured")
+        return module._Kept(tuple(map(torch.zeros_like, inputs)), Graph(), torch.tensor(7.0))
+
+    def as_ever(step: module.CapturedStep, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        done.append("computed")
+        return torch.tensor(5.0)
+
+    monkeypatch.setattr(module.CapturedStep, "_captured", captured)
+    monkeypatch.setattr(module.CapturedStep, "_as_ever", as_ever)
+    step = module.CapturedStep(lambda *inputs: inputs[0], torch.device("cuda"))
+    found = [float(step(torch.full((size,), float(n)), torch.ones(2))) for n, size in enumerate((3, 3, 4, 3, 4))]
+    assert found == [5, 7, 5, 7, 7]
+    assert done == ["computed", "captured", "replayed", "computed", "replayed", "captured", "replayed"]
+    kept = step._kept[torch.Size([3]), torch.Size([2])]
+    assert kept is not None
+    assert kept.inputs[0].tolist() == [3, 3, 3], "what the last of these calls gave"
+
+
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> str:
     import torch
@@ -233,7 +268,7 @@ def test_captured_training_is_training(gpu: str, triplets: str, monkeypatch: pyt
     np.testing.assert_allclose(losses, expected, atol=1e-3)
     torch.testing.assert_close(weights, other, atol=2e-3, rtol=1e-2)
     untrained = torch.cat([p.detach().flatten().cpu() for p in trainer(gpu).network.parameters()])
-    assert float((weights - untrained).abs().max()) > 0.02, "both are not what they began with"
+    assert float((weights - untrained).abs().max()) > 0.005, "both are not what they began with"
 
 
 def test_dropout_and_triplets_are_drawn_anew_in_every_replay(gpu: str) -> None:
