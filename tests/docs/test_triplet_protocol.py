@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from erc_bench.contract.domain import Dataset
@@ -97,5 +99,45 @@ def test_few_shot_is_told_with_the_macro_f1_over_all_emotions(
             if (line["protocol"], line["system"], line["subset"]) == ("few-shot", SPACES[name], shot)
         )
         assert value == f"{float(line['macro_f1']):.1f}"
-        assert line["seeds"] == "1"
-    assert re.search(r"runs of one\s+training\s+seed", page)
+        assert line["seeds"] == ("1" if "raw" in SPACES[name] else "3")
+    assert re.search(r"runs of three\s+training\s+seeds", page)
+
+
+def f1_of_the_withheld(system: str, shots: str, kind: str) -> dict[str, dict[int, float]]:
+    """F1 of each withheld emotion by training seed, percent, the mean of the episodes in `few_shot.json`."""
+    found: dict[str, dict[int, float]] = {}
+    for path in (ROOT / "leaderboard" / "dailydialog" / system).glob("*/seed-*/few_shot.json"):
+        evidence = json.loads(path.read_text(encoding="utf-8"))
+        at = evidence["labels"].index(evidence["withheld"])
+        counts = np.array(evidence[kind][shots], np.float64)
+        either = counts[:, at].sum(1) + counts[:, :, at].sum(1)
+        f1 = 2 * counts[:, at, at] / np.maximum(either, 1)
+        seed = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))["seed"]
+        found.setdefault(evidence["withheld"], {})[seed] = 100 * float(f1.mean())
+    return found
+
+
+@pytest.mark.parametrize(("reading", "kind"), [("nearest prototype", "confusions"), ("corrected", "corrected")])
+@pytest.mark.parametrize(("name", "system"), [("raw MiniLM", "raw-encoder"), ("`sentemocontext`", "sentemocontext")])
+def test_the_table_of_withheld_labels_is_that_of_the_records(
+    name: str, system: str, reading: str, kind: str, page: str
+) -> None:
+    means = [
+        np.mean([np.mean([*seeds.values()]) for seeds in f1_of_the_withheld(system, shots, kind).values()])
+        for shots in ("1", "5", "20")
+    ]
+    assert f"| {name}, {reading} | " + " | ".join(f"{value:.1f}" for value in means) in page
+
+
+def test_what_is_said_of_single_emotions_and_seeds(page: str) -> None:
+    text = " ".join(page.split())
+    trained = f1_of_the_withheld("sentemocontext", "20", "confusions")
+    raw = {emotion: seeds[0] for emotion, seeds in f1_of_the_withheld("raw-encoder", "20", "confusions").items()}
+    above = {emotion: sum(f1 > raw[emotion] for f1 in seeds.values()) for emotion, seeds in trained.items()}
+    assert above == {"anger": 3, "disgust": 3, "fear": 2, "happiness": 0, "sadness": 0, "surprise": 0}
+    for emotion, seeds in trained.items():
+        pair = f"({np.mean([*seeds.values()]):.1f} against {raw[emotion]:.1f})"
+        assert f"{emotion} {pair}" in text, f"{emotion} {pair}"
+    by_seed = [float(np.mean([seeds[seed] for seeds in trained.values()])) for seed in range(3)]
+    assert "the three seeds have {:.1f}, {:.1f} and {:.1f} by nearest prototype".format(*by_seed) in text
+    assert max(by_seed) < np.mean([*raw.values()])
