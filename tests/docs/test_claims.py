@@ -299,11 +299,12 @@ def test_the_second_annotation(committed: Committed, must_say: MustSay) -> None:
 def test_the_row_with_the_settings_of_the_paper(committed: Committed, must_say: MustSay) -> None:
     (row,) = [row for row in committed.systems if row.title == "sentemocontext-paper"]
     assert row.seeds == 10
+    calibrated = f"{row.title} (decision=calibrated)"
     must_say(
         "README.md",
         f"**With all its departures from the paper's text set back the system scores {committed.score('all', row.title)}**",
-        f"with the decision offset that the other rows have it scores {committed.score('all', f'{row.title} (decision=calibrated)')} "
-        f"(five seeds, {difference(committed, f'{row.title} (decision=calibrated)', row.title)})",
+        f"with the decision offset that the other rows have it scores {committed.score('all', calibrated)} "
+        f"(five seeds, {difference(committed, calibrated, row.title)})",
     )
 
 
