@@ -218,7 +218,8 @@ def test_what_else_sentemocontext_is_made_of(committed: Committed, must_say: Mus
         said.append(f"without {what} {difference(committed, SEC, twin)}")
     must_say(
         "README.md",
-        f"Against itself {said[0]} and {said[1]}: the offset, chosen on validation, rather costs something here.",
+        f"`sentemocontext` itself is, against its form {said[0]} and {said[1]}: to it the offset, chosen on validation, "
+        "rather costs something.",
     )
     offset = compare(
         committed.section.estimates[SEC], committed.section.estimates[f"{SEC} (decision=argmax)"], MICRO_F1
