@@ -237,10 +237,14 @@ class Schedule:
 
     def descend(self, loss: torch.Tensor) -> None:
         """Go one step down the gradient of a scalar loss, at the rate of before."""
-        import torch
-
         self.optimiser.zero_grad()
         loss.backward()
+        self.update()
+
+    def update(self) -> None:
+        """Go one step down the gradients that the parameters have, clipped, at the rate of before."""
+        import torch
+
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimiser.step()
 

@@ -62,3 +62,8 @@ class SentEmoContextConfig(SentenceEncoderConfig):
     speakers: bool = option(True, "add a learned vector for each speaker of a dialogue", before=True)
     positions: bool = option(True, "add a code of each utterance's turn", before=True)
     threads: int = threads_option()
+    arithmetic: Literal["float32", "bf16"] = option(
+        "float32",
+        "what training computes in on the CPU: float32, or bf16, twice as fast where the processor multiplies that natively",
+        before="float32",
+    )

@@ -21,24 +21,7 @@ from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 from erc_bench.contract.system import Context
 
 from .captured import Packed, triplet_loss
-
-
-class Dropout(nn.Dropout):
-    """Dropout whose random numbers cost less than the matrix products beside it, on the CPU.
-
-    torch's own draws a number in double precision for each element there, one after the other. Sixteen bits decide as
-    well: the probability is rounded to a multiple of 1 / 65,536.
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Zero each element with probability `p` and scale the others by 1 / (1 - p), in training."""
-        if not self.training or self.p == 0 or input.device.type != "cpu":
-            dropped: Tensor = F.dropout(input, self.p, self.training)
-            return dropped
-        words = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
-        threshold = min(round(65536 * self.p), 65535) - 32768
-        kept = words.view(torch.int16)[: input.numel()].view(input.shape) >= threshold
-        return input * kept.to(input.dtype).mul_(1 / (1 - self.p))
+from .dropout import Dropout
 
 
 def new_layer(dim: int, heads: int, feed_forward: int, dropout: float) -> nn.TransformerEncoderLayer:

@@ -129,6 +129,7 @@ class Trainer:
 
         from .captured import CapturedStep
         from .network import BalancedTripletLoss, sinusoids
+        from .twin import Twin
 
         self.config, self.network, self.data, self.generator = config, network, data, generator
         self.device = data.vectors.device
@@ -140,9 +141,11 @@ class Trainer:
         summed = np.add.reduceat(self.utterance_weights.numpy(), data.starts)
         self.dialogue_weights = torch.from_numpy(summed / data.lengths)
         self.batches_an_epoch = -(-len(data) // config.batch_size)
-        self.optimiser = Schedule(
-            network.parameters(), config.learning_rate, steps=config.epochs * self.batches_an_epoch
-        )
+        self.pretrained = [*network.encoder.normalise.parameters(), *network.classifier.parameters()]
+        in_bf16 = config.arithmetic == "bf16" and self.device.type == "cpu"
+        self.twin = Twin(network, self.pretrained) if in_bf16 else None
+        self.computing = network if self.twin is None else self.twin.network
+        self.optimiser = self._schedule(config.epochs * self.batches_an_epoch)
         self.codes = sinusoids(max(data.lengths.tolist(), default=0), data.vectors.shape[1]).to(self.device)
         self.captures = self.device.type == "cuda"
         self.captured = CapturedStep(self._packed_step, self.device)
@@ -155,26 +158,32 @@ class Trainer:
 
         if self.config.pretrain_epochs == 0:
             return
-        encoder, classifier = self.network.encoder, self.network.classifier
+        encoder, classifier = self.computing.encoder, self.computing.classifier
         steps = self.config.pretrain_epochs * -(-len(self.data.gold) // UTTERANCES_A_BATCH)
-        trained = [*encoder.normalise.parameters(), *classifier.parameters()]
-        optimiser = Schedule(trained, self.config.learning_rate, steps=steps)
+        optimiser = self._schedule(steps, pretraining=True)
 
         def step(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
             with mixed_precision(self.device):
-                logits = classifier(encoder.utterances(self.data.vectors.index_select(0, rows)))
+                vectors = self.data.vectors.index_select(0, rows).to(encoder.normalise.weight.dtype)
+                logits = classifier(encoder.utterances(vectors)).float()
                 loss = self.cross_entropy(logits, self.data.gold[rows], weights)
             optimiser.descend(loss)
             return loss.detach()
 
         captured = CapturedStep(step, self.device)
-        self.network.train()
+        self.computing.train()
         with progress.task("Pre-training the classifier", total=steps, unit="batches") as task:
             for _ in range(self.config.pretrain_epochs):
                 for rows in torch.split(self._draw(self.utterance_weights), UTTERANCES_A_BATCH):
                     captured(rows, self.weights_of(self.gold[rows.numpy()]))
                     optimiser.advance()
                     task.advance()
+
+    def _schedule(self, steps: int, *, pretraining: bool = False) -> Schedule:
+        if self.twin is not None:
+            return self.twin.schedule(self.config.learning_rate, steps=steps, first=pretraining)
+        trained = self.pretrained if pretraining else self.network.parameters()
+        return Schedule(trained, self.config.learning_rate, steps=steps)
 
     def weights_of(self, gold: NDArray[np.int64]) -> torch.Tensor:
         """Weights of the classes in a batch with these label positions (utterances,), -1 withheld: float32 (labels,)."""
@@ -196,6 +205,9 @@ class Trainer:
         """Cross-entropy and triplet loss of some dialogues: scalars, each of them reaching the contextual encoder."""
         rows = self.data.rows(batch)
         gold, weights = self.data.gold[rows], self.weights_of(self.gold[rows.cpu().numpy()])
+        if self.twin is not None:
+            vectors, logits = self.twin.forward(*self.data.inputs(rows, batch))
+            return self.cross_entropy(logits, gold, weights), self.triplet_loss(vectors, gold)
         with mixed_precision(self.device):
             vectors, logits = self.network(*self.data.inputs(rows, batch))
             return self.cross_entropy(logits, gold, weights), self.triplet_loss(vectors, gold)
@@ -256,7 +268,7 @@ class Trainer:
         """One pass; returns the means of both losses."""
         import torch
 
-        self.network.train()
+        self.computing.train()
         total = torch.zeros(2, device=self.device)
         for batch in self.batches():
             total += self.step(batch)

@@ -136,41 +136,10 @@ def test_without_position_codes_and_speaker_vectors_a_dialogue_is_a_set() -> Non
         assert not torch.allclose(vectors_of(made, dialogue[order])[0], vectors_of(made, dialogue)[0][order], atol=1e-3)
 
 
-@pytest.mark.parametrize("probability", [0.2, 0.5, 0.999999])
-def test_dropout_drops_its_share_and_scales_the_rest(probability: float) -> None:
-    import torch
-
-    from erc_bench.systems.sentemocontext.network import Dropout
-
-    torch.manual_seed(0)
-    dropout, ones = Dropout(probability), torch.ones(1001, 303)
-    dropped = dropout(ones)
-    kept = dropped[dropped != 0]
-    assert 1 - len(kept) / ones.numel() == pytest.approx(probability, abs=0.003)
-    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - probability)))
-    for line in (0, 1):  # neighbours are drawn from one word of 64 bits, and know nothing of each other
-        both = (dropped == 0) & (dropped.roll(1, line) == 0)
-        assert both.float().mean().item() == pytest.approx(probability**2, abs=0.003)
-    assert torch.equal(dropout.eval()(ones), ones)
-
-
-def test_dropout_reaches_the_gradient() -> None:
-    import torch
-
-    from erc_bench.systems.sentemocontext.network import Dropout
-
-    torch.manual_seed(0)
-    ones = torch.ones(50, 3, requires_grad=True)
-    dropped = Dropout(0.5)(ones)
-    dropped.sum().backward()
-    assert ones.grad is not None
-    assert torch.equal(ones.grad, dropped)
-
-
 def test_each_dropout_of_the_network_is_the_quick_one() -> None:
     from torch import nn
 
-    from erc_bench.systems.sentemocontext.network import Dropout
+    from erc_bench.systems.sentemocontext.dropout import Dropout
 
     found = [m for m in network(dropout=0.3).modules() if isinstance(m, nn.Dropout)]
     assert [(type(m), m.p) for m in found] == [(Dropout, 0.3)] * 8
