@@ -20,11 +20,11 @@ from erc_bench.toolkit.training import Schedule
 from .dropout import Dropout, Masks
 from .network import SentEmoContextNetwork
 
-FILLED_TO = 16  # utterances of a batch
+FILLED_TO = 32  # utterances of a batch
 
 
 def filling(lengths: list[int]) -> list[int]:
-    """Lengths of dialogues, none longer than the longest of these, that fill up their utterances to a multiple of 16."""
+    """Lengths of dialogues, none longer than the longest of these, that fill up their utterances to a multiple of 32."""
     missing, longest = -sum(lengths) % FILLED_TO, max(lengths, default=1)
     return [min(longest, missing - start) for start in range(0, missing, longest)]
 

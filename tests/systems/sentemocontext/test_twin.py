@@ -72,13 +72,13 @@ def trained(made: Trainer) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in made.network.state_dict().items()}
 
 
-@pytest.mark.parametrize("lengths", [[16], [1], [5, 9, 3], [2] * 9, [40, 1], [15, 16, 17]])
+@pytest.mark.parametrize("lengths", [[32], [1], [5, 9, 3], [2] * 9, [40, 1], [31, 32, 33]])
 def test_batches_are_filled_up_to_few_sizes(lengths: list[int]) -> None:
     from erc_bench.systems.sentemocontext.twin import filling
 
     filled = filling(lengths)
-    assert (sum(lengths) + sum(filled)) % 16 == 0
-    assert sum(filled) < 16
+    assert (sum(lengths) + sum(filled)) % 32 == 0
+    assert sum(filled) < 32
     assert all(1 <= length <= max(lengths) for length in filled)
 
 
@@ -114,7 +114,7 @@ def test_what_fills_up_a_batch_changes_no_other_vector(monkeypatch: pytest.Monke
     made = trainer()
     given = made.data.inputs(made.data.rows(BATCH), BATCH)
     found = []
-    for size in (1, 16, 64):
+    for size in (1, 32, 64):
         monkeypatch.setattr(module, "FILLED_TO", size)
         found.append(twin_of(made).forward(*given))
     for vectors, logits in found[1:]:
