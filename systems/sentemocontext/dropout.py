@@ -8,6 +8,7 @@ from torch.nn import functional as F  # noqa: N812  # torch's own name for it
 
 TABLE = 2**22
 TURNS = 16
+LARGEST_SHARE = 4
 
 
 def threshold(probability: float) -> int:
@@ -21,9 +22,10 @@ def words(count: int) -> Tensor:
 
 
 class Masks:
-    """Masks of dropout in bfloat16: stretches of a table of 4,194,304 draws, each from a random place on.
+    """Masks of dropout in bfloat16: stretches of a table of draws, each from a random place on.
 
-    The table is drawn anew once it was read sixteen times over. Sixteen bits decide a draw, as in `Dropout`.
+    The table has 4,194,304 draws, and four times as many as the largest mask, so that masks begin at different places. It is
+    drawn anew once it was read sixteen times over. Sixteen bits decide a draw, as in `Dropout`.
     """
 
     def __init__(self, probability: float) -> None:
@@ -36,8 +38,8 @@ class Masks:
     def like(self, input: Tensor) -> Tensor:
         """A mask for `input`: 0 with the probability, else 1 / (1 - probability)."""
         count = input.numel()
-        if count > min(self.left, len(self.table)):
-            drawn = words(max(TABLE, count))
+        if count > self.left or LARGEST_SHARE * count > len(self.table):
+            drawn = words(max(TABLE, LARGEST_SHARE * count))
             self.table = drawn.ge_(self.threshold).mul_(self.scale_bits).view(torch.bfloat16)
             self.left = TURNS * len(self.table)
         self.left -= count

@@ -19,6 +19,7 @@ from erc_bench.contract.domain import Dialogue, Target
 from erc_bench.contract.system import Context, Prediction, Report, System, SystemInfo
 from erc_bench.progress import Progress
 from erc_bench.toolkit.encoders import SentenceEncoder, check_trained_with, pick_device
+from erc_bench.toolkit.precision import native_precision
 from erc_bench.toolkit.training import (
     calibrate,
     deterministic_training,
@@ -108,6 +109,10 @@ class SentEmoContext(System[SentEmoContextConfig]):
         with deterministic_training(seed) as generator:
             self._network = self._new_network(speaker_vectors(train))
             trainer = Trainer(self.config, self._network, data, generator)
+            if self.config.arithmetic == "bf16" and (trainer.twin is None or native_precision() != "bf16"):
+                progress.note(
+                    "arithmetic=bf16 gains nothing here: it is for a processor that multiplies bfloat16 natively."
+                )
             trainer.pretrain_classifier(progress)
             best = -1.0
             steps = self.config.epochs * trainer.batches_an_epoch

@@ -181,7 +181,7 @@ class Trainer:
 
     def _schedule(self, steps: int, *, pretraining: bool = False) -> Schedule:
         if self.twin is not None:
-            return self.twin.schedule(self.config.learning_rate, steps=steps, first=pretraining)
+            return self.twin.schedule(self.config.learning_rate, steps=steps, pretraining=pretraining)
         trained = self.pretrained if pretraining else self.network.parameters()
         return Schedule(trained, self.config.learning_rate, steps=steps)
 

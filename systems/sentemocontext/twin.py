@@ -24,8 +24,13 @@ FILLED_TO = 32  # utterances of a batch
 
 
 def filling(lengths: list[int]) -> list[int]:
-    """Lengths of dialogues, none longer than the longest of these, that fill up their utterances to a multiple of 32."""
-    missing, longest = -sum(lengths) % FILLED_TO, max(lengths, default=1)
+    """Lengths of dialogues, none longer than the longest of these, that fill up their utterances to a multiple of 32.
+
+    A dialogue alone is not filled up.
+    """
+    missing, longest = -sum(lengths) % FILLED_TO, max(1, *lengths)
+    if len(lengths) == 1:  # attention would take twice the time
+        return []
     return [min(longest, missing - start) for start in range(0, missing, longest)]
 
 
@@ -36,12 +41,12 @@ class Twin:
     ----------
     network
         Whose parameters become views of one float32 vector, `weights`, in which those that are trained first lie first.
-    first
+    pretrained
         Parameters that are trained first, alone.
     """
 
-    def __init__(self, network: SentEmoContextNetwork, first: Iterable[nn.Parameter]) -> None:
-        early = {id(parameter) for parameter in first}
+    def __init__(self, network: SentEmoContextNetwork, pretrained: Iterable[nn.Parameter]) -> None:
+        early = {id(parameter) for parameter in pretrained}
         self.network = copy.deepcopy(network).bfloat16()
         pairs = list(zip(network.parameters(), self.network.parameters(), strict=True))
         pairs.sort(key=lambda pair: id(pair[0]) not in early)
@@ -50,7 +55,7 @@ class Twin:
         nn.utils.vector_to_parameters(self.weights, (parameter for parameter, _ in pairs))
         nn.utils.vector_to_parameters(self.copied, (twin for _, twin in pairs))
         self.parameters = [twin for _, twin in pairs]
-        self.first = len(early)
+        self.pretrained = len(early)
         masks: dict[float, Masks] = {}
         for module in self.network.modules():
             if isinstance(module, Dropout) and module.p > 0:
@@ -63,9 +68,9 @@ class Twin:
         vectors, logits = self.network(embeddings, lengths + more, F.pad(speakers, (0, sum(more))))
         return vectors[:count].float(), logits[:count].float()
 
-    def schedule(self, rate: float, *, steps: int, first: bool) -> TwinSchedule:
+    def schedule(self, rate: float, *, steps: int, pretraining: bool) -> TwinSchedule:
         """A schedule of the weights, or of those that are trained first."""
-        return TwinSchedule(self, rate, steps=steps, count=self.first if first else len(self.parameters))
+        return TwinSchedule(self, rate, steps=steps, count=self.pretrained if pretraining else len(self.parameters))
 
 
 class TwinSchedule(Schedule):

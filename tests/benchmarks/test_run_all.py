@@ -20,7 +20,11 @@ KEYS = {
     "jobs": {"alone_seconds", "beside_seconds", "wall_to_ideal", "work_to_alone"},
     "scoring": {"added_mib_million", "utterances_a_second_million"},
     "startup": {"help_times_imports", "systems_list_times_imports"},
-    "training": {"released_epoch_seconds_threads_1", "our_epoch_seconds_threads_1_default", "times_released"},
+    "training": {
+        "released_epoch_seconds_threads_1",
+        *(f"our_epoch_seconds_threads_1_{settings}" for settings in ("default", "bf16", "fast")),
+        "times_released",
+    },
 }
 
 

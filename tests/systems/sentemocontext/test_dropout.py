@@ -57,4 +57,17 @@ def test_masks_drop_their_share_wherever_they_begin() -> None:
     assert masks.table is not table
     assert not torch.equal(masks.table, table)
     assert masks.left == TURNS * TABLE - ones.numel()
-    assert masks.like(torch.ones(TABLE + 5)).shape == (TABLE + 5,)
+
+
+def test_masks_as_large_as_the_table_are_not_alike() -> None:
+    import torch
+
+    from erc_bench.systems.sentemocontext.dropout import TABLE, Masks
+
+    torch.manual_seed(0)
+    masks = Masks(0.5)
+    for size in (TABLE // 4 + 1, TABLE + 5):
+        first, second = (masks.like(torch.ones(size, dtype=torch.bfloat16)) for _ in range(2))
+        assert first.shape == second.shape == (size,)
+        both = (first == 0) & (second == 0)
+        assert both.float().mean().item() == pytest.approx(0.25, abs=0.003)
