@@ -328,6 +328,13 @@ def test_what_single_departures_give(committed: Committed, must_say: MustSay) ->
 
 
 @pytest.mark.data
+def test_what_faster_training_costs(committed: Committed, must_say: MustSay) -> None:
+    (faster,) = [row.title for row in committed.rows if "arithmetic=bf16" in row.title]
+    assert compare(committed.section.estimates[faster], committed.section.estimates[SEC], MICRO_F1).p_value > ALPHA
+    must_say("docs/performance.md", f"{difference(committed, faster, SEC)} micro F1, not shown to be a difference")
+
+
+@pytest.mark.data
 def test_where_context_helps(dailydialog: Dataset, must_say: MustSay) -> None:
     sides = find_sides(COMMITTED, (SEC, f"{SEC} (context=utterance)"), dailydialog.name)
     pair = compare_sides(*sides, dailydialog, protocol="utterance", by="shift")

@@ -1,18 +1,21 @@
-"""Scores of training on a GPU that docs/performance.md gives are those of docs/gpu.csv and of the committed board."""
+"""Scores of faster training and of training on a GPU in docs/performance.md are those of the committed board and docs/gpu.csv."""
 
 from __future__ import annotations
 
 import csv
+import importlib
 from pathlib import Path
 from statistics import mean, stdev, variance
+from typing import Any
 
 import pytest
 
-from erc_bench.records.record import find_runs
+from erc_bench.records.record import RunRecord, find_runs
 
 REPOSITORY = Path(__file__).parents[2]
 METRICS = ("validation_micro_f1", "micro_f1", "macro_f1", "mcc")
 DIGITS = (2, 2, 2, 3)
+FASTER: dict[str, Any] = {"arithmetic": "bf16", "batch_size": 64, "feed_forward": 512, "epochs": 8, "threads": 2}
 Scores = dict[int, tuple[float, ...]]
 
 
@@ -28,19 +31,43 @@ def page() -> str:
 
 
 @pytest.fixture(scope="module")
-def committed() -> Scores:
-    default = [
+def records() -> list[RunRecord]:
+    return [
         run.record
         for run in find_runs(REPOSITORY / "leaderboard")
         if (run.record.system, run.record.dataset) == ("sentemocontext", "dailydialog")
-        and run.record.settings == {"precision": "float32"}
         and (run.record.withheld, run.record.trained_on, run.record.train_subset) == (None, None, "all")
     ]
+
+
+def scores_of(records: list[RunRecord], settings: dict[str, Any]) -> Scores:
     found = {}
-    for record in default:
-        scores = {**record.scores, "validation_micro_f1": float(str(record.measurements["validation_micro_f1"]))}
-        found[record.seed] = tuple(scores[metric] for metric in METRICS)
+    for record in records:
+        if record.settings == {"precision": "float32", **settings}:
+            scores = {**record.scores, "validation_micro_f1": float(str(record.measurements["validation_micro_f1"]))}
+            found[record.seed] = tuple(scores[metric] for metric in METRICS)
     return found
+
+
+@pytest.fixture(scope="module")
+def committed(records: list[RunRecord]) -> Scores:
+    return scores_of(records, {})
+
+
+def cells_of(scores: Scores) -> str:
+    columns = zip(zip(*scores.values(), strict=True), DIGITS, strict=True)
+    return " | ".join([str(len(scores)), *(f"{mean(x):.{n}f} ± {stdev(x):.{n}f}" for x, n in columns)])
+
+
+def test_faster_settings_have_the_scores_of_their_runs(page: str, records: list[RunRecord], committed: Scores) -> None:
+    faster = scores_of(records, FASTER)
+    assert sorted(faster) == sorted(committed) == list(range(10))
+    command = " ".join(f"--set {name}={value}" for name, value in FASTER.items())
+    for said in (f"erc-bench run --system sentemocontext {command}", cells_of(faster), cells_of(committed)):
+        assert said in page, f"docs/performance.md must say {said}"
+    columns = [zip(*scores.values(), strict=True) for scores in (faster, committed)]
+    for one, other in zip(*columns, strict=True):
+        assert abs(mean(one) - mean(other)) < stdev(other), "the page says that they differ by less than seeds do"
 
 
 def signed(value: float) -> str:
@@ -49,9 +76,7 @@ def signed(value: float) -> str:
 
 def test_means_and_deviations_are_those_of_the_runs(page: str, committed: Scores) -> None:
     for scores in (committed, on_the_gpu("kernel by kernel"), on_the_gpu("graphs")):
-        columns = zip(zip(*scores.values(), strict=True), DIGITS, strict=True)
-        cells = " | ".join([str(len(scores)), *(f"{mean(x):.{n}f} ± {stdev(x):.{n}f}" for x, n in columns)])
-        assert cells in page, f"docs/performance.md must say {cells}"
+        assert cells_of(scores) in page, f"docs/performance.md must say {cells_of(scores)}"
 
 
 def test_devices_differ_by_less_than_seeds(page: str, committed: Scores) -> None:
@@ -80,3 +105,9 @@ def test_what_the_same_seeds_give_both_ways_on_the_gpu(page: str) -> None:
         f"{macro[0]} macro F1 ({macro[1]}), and on validation {validation[0]} ({validation[1]})"
     )
     assert said in page, said
+
+
+def test_the_benchmark_times_the_faster_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "tests" / "benchmarks"))
+    timed = importlib.import_module("bench_training").SETTINGS["fast"]
+    assert timed == {name: value for name, value in FASTER.items() if name not in ("epochs", "threads")}
