@@ -52,7 +52,7 @@ class Sureness:
 class Row:
     """One line of the board, measured or published.
 
-    `rank` is empty for what is not ranked: floors, published rows, and rows that nobody would choose. `above_floors` says
+    `rank` is empty for what is not ranked: floors, published rows, and rows that `[[unranked]]` names. `above_floors` says
     whether a ranked row was shown to be better than every floor (None: there is none). `scores` maps names of metrics
     (`erc_bench.scoring.catalogue`) to their score; published rows have only what their source reports. `weighted` has
     `precision` and `recall` over the emotions, each label weighted by its support. `confusion` sums the seeds, (labels,
