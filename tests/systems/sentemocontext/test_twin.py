@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from erc_bench.contract.domain import Dataset
@@ -14,8 +13,10 @@ from erc_bench.contract.system import Runtime
 from erc_bench.progress import SilentProgress
 from erc_bench.systems.sentemocontext.config import SentEmoContextConfig
 from erc_bench.systems.sentemocontext.system import SentEmoContext
-from erc_bench.systems.sentemocontext.trainer import EmbeddedDialogues, Trainer
+from erc_bench.systems.sentemocontext.trainer import Trainer
 from erc_bench.toolkit.training import deterministic_training
+from tests.systems.sentemocontext.toys import BATCH
+from tests.systems.sentemocontext.toys import trainer as small_trainer
 
 if TYPE_CHECKING:
     import torch
@@ -23,43 +24,11 @@ if TYPE_CHECKING:
     from erc_bench.systems.sentemocontext.twin import Twin
 
 SILENT = SilentProgress()
-DIM, LABELS = 32, 5
-LENGTHS = (5, 9, 3, 12, 7, 1)
-BATCH = np.array([3, 0, 5, 2])
 
 
-def trainer(withheld: int | None = None, **settings: Any) -> Trainer:
-    import torch
-
-    from erc_bench.systems.sentemocontext.network import SentEmoContextNetwork
-
-    config = SentEmoContextConfig(
-        **(
-            {"arithmetic": "bf16", "batch_size": 3, "dropout": 0.0, "heads": 4, "feed_forward": 64, "epochs": 2}
-            | settings
-        )
-    )
-    torch.manual_seed(0)
-    network = SentEmoContextNetwork(
-        DIM,
-        LABELS,
-        heads=config.heads,
-        feed_forward=config.feed_forward,
-        dropout=config.dropout,
-        context=config.context,
-        speakers=2 if config.speakers else 0,
-        positions=config.positions,
-    )
-    torch.nn.init.normal_(network.encoder.speaker)
-    count = sum(LENGTHS)
-    gold = np.random.default_rng(0).integers(0, LABELS, count)
-    data = EmbeddedDialogues(
-        torch.randn(count, DIM),
-        torch.from_numpy(np.where(gold == withheld, -1, gold)),
-        np.array(LENGTHS),
-        torch.cat([torch.arange(length) % 2 for length in LENGTHS]),
-    )
-    made = Trainer(config, network.train(), data, torch.Generator().manual_seed(0))
+def trainer(**settings: Any) -> Trainer:
+    defaults: dict[str, Any] = {"arithmetic": "bf16", "feed_forward": 64, "epochs": 2}
+    made = small_trainer(**(defaults | settings))
     made.computing.train()
     return made
 
