@@ -64,7 +64,7 @@ class SentEmoContextConfig(SentenceEncoderConfig):
     threads: int = threads_option()
     arithmetic: Literal["float32", "bf16"] = option(
         "float32",
-        "what training computes in on the CPU: float32, or bf16, which takes 0.6 to 0.7 of the time where the processor "
+        "what training computes in on the CPU: float32, or bf16, which takes about two thirds of the time where the processor "
         "multiplies that natively and may be slower elsewhere; other devices do not follow it",
         before="float32",
     )
